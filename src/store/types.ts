@@ -77,6 +77,15 @@ export interface ReadyTask {
   readonly createdAt: Date;
 }
 
+/** A row that the database shows under a lease. */
+export interface LeasedTask {
+  readonly id: string;
+  readonly attempt: number;
+  /** Log index of the entry that granted the lease. */
+  readonly leaseEpoch: number;
+  readonly requestId: string;
+}
+
 /** What the log decided about one task at `fenceIndex`; the whole new value of each named column. */
 export interface TaskProjection {
   readonly taskId: string;
@@ -115,6 +124,8 @@ export interface TaskStore {
 export interface SchedulingStore {
   /** Ready tasks after the key (keyset by priority descending, created_at, id); undefined starts at the first. */
   readyTasks(after: ReadyTask | undefined, limit: number): Promise<readonly ReadyTask[]>;
+  /** Rows in `assigned` or `in_progress`, by id after `afterId`: a leader looks for those that its state knows nothing of. */
+  leasedTasks(afterId: string | undefined, limit: number): Promise<readonly LeasedTask[]>;
   leaves(treeId: string): Promise<Uint8Array>;
   /** Called (coalesced) when tasks were inserted; returns the way to stop. Reconnects by itself and then calls once. */
   onInserted(listener: () => void): () => void;
