@@ -1,0 +1,12 @@
+/** Merkle trees of fixed depth with zero padding. See README.md. */
+export {
+  checkDepth,
+  checkLeafIndex,
+  checkLeaves,
+  type Hash2,
+  MERKLE_DEPTH_MAX,
+  MERKLE_LEAVES_MAX,
+  MerkleTree,
+  verifyPath,
+  zeroRoots,
+} from './tree.ts';

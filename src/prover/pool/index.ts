@@ -1,0 +1,2 @@
+/** Threads: the proving pool and one-job threads. See README.md. */
+export { type JobContext, type JobOptions, runInThread } from './one-shot.ts';

@@ -1,0 +1,24 @@
+/**
+ * What we use of the WebAssembly API. The DOM library declares all of it, with a browser beside it; Node's types do not.
+ */
+declare namespace WebAssembly {
+  type ValueKind = 'function' | 'global' | 'memory' | 'table' | 'tag';
+  interface ImportDescriptor {
+    readonly module: string;
+    readonly name: string;
+    readonly kind: ValueKind;
+  }
+  interface ExportDescriptor {
+    readonly name: string;
+    readonly kind: ValueKind;
+  }
+  class Module {
+    constructor(bytes: ArrayBufferView | ArrayBuffer);
+    static imports(module: Module): ImportDescriptor[];
+    static exports(module: Module): ExportDescriptor[];
+  }
+  class Instance {
+    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
+    readonly exports: Record<string, unknown>;
+  }
+}

@@ -1,0 +1,9 @@
+/** Witnesses from circom 2's witness programs. See README.md. */
+export {
+  type FailedConstraint,
+  type RunOptions,
+  WASM_BYTES_MAX,
+  type Witness,
+  WitnessProgram,
+} from './program.ts';
+export { encodeWtns, wireValue } from './wtns.ts';
