@@ -1,0 +1,18 @@
+/** `zkraft coordinator`: leases tasks to workers and verifies what they prove. */
+import { launchCoordinator, openConfiguredStore } from '../../launch/index.ts';
+import { createProver } from '../../prover/index.ts';
+import { serviceCommand } from '../service-command.ts';
+
+export const coordinator = serviceCommand({
+  name: 'coordinator',
+  describe: 'Runs a coordinator',
+  sections: ['coordinator', 'database', 'zkp'],
+  examples: [['DATABASE_URL=postgres://... $0 coordinator --coordinator-raft-raft-dir ./raft', 'A coordinator of one']],
+  start: async (config, group, logger) => {
+    const store = await openConfiguredStore(config, logger);
+    group.addClosable('store', () => store.close());
+    const verifier = await createProver({ backend: 'snarkjs', threads: config.get('coordinator.verify_threads') });
+    group.addClosable('verifier', () => verifier.close());
+    return launchCoordinator(config, { store, verifier, logger });
+  },
+});

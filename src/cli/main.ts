@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+/**
+ * The command line. One file a command in `commands/`; what they do lives elsewhere.
+ */
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { VERSION, ZkraftError } from '../common/index.ts';
+import { coordinator } from './commands/coordinator.ts';
+import { dev } from './commands/dev.ts';
+import { gateway } from './commands/gateway.ts';
+import { info } from './commands/info.ts';
+import { migrate } from './commands/migrate.ts';
+import { prove } from './commands/prove.ts';
+import { setup } from './commands/setup.ts';
+import { submit } from './commands/submit.ts';
+import { verify } from './commands/verify.ts';
+import { worker } from './commands/worker.ts';
+import { report } from './run.ts';
+import { Terminal } from './terminal.ts';
+
+const argv = hideBin(process.argv);
+const wantsJson = argv.includes('--json');
+
+await yargs(argv)
+  .scriptName('zkraft')
+  .usage('$0 <command>\n\nA zero-knowledge proving network: submit Merkle tasks, run workers, prove and verify.')
+  .parserConfiguration({ 'camel-case-expansion': false, 'greedy-arrays': false, 'duplicate-arguments-array': true })
+  .command([dev, gateway, coordinator, worker, migrate, setup, prove, verify, submit, info])
+  .demandCommand(1, 'Name a command; zkraft --help lists them.')
+  .recommendCommands()
+  .strict()
+  .wrap(Math.min(120, process.stdout.columns ?? 100))
+  .version(VERSION)
+  .help()
+  .fail((message, error) => {
+    const problem =
+      error ?? new ZkraftError('usage', `${message} (zkraft ${argv[0] ?? ''} --help shows how)`.replace('  ', ' '));
+    process.exit(report(new Terminal(wantsJson), ZkraftError.from(problem)));
+  })
+  .parseAsync();

@@ -1,0 +1,67 @@
+/** Starts a coordinator, with its replicated log, from settings. */
+import { type Logger, ZkraftError } from '../common/index.ts';
+import type { Config } from '../config/index.ts';
+import { startCoordinator } from '../coordinator/index.ts';
+import type { Prover } from '../prover/index.ts';
+import type { Store } from '../store/index.ts';
+import type { Running } from './running.ts';
+
+export async function launchCoordinator(
+  config: Config,
+  parts: { store: Store; verifier: Prover; logger: Logger; raftDir?: string },
+): Promise<Running> {
+  refuseCluster(config);
+  const coordinator = await startCoordinator({
+    id: config.get('coordinator.id'),
+    nodeId: config.get('coordinator.raft.node_id') || config.get('coordinator.id'),
+    store: parts.store,
+    artifacts: parts.store.artifacts,
+    verifier: parts.verifier,
+    logDir: parts.raftDir ?? config.get('coordinator.raft.raft_dir'),
+    bootstrap: config.get('coordinator.raft.bootstrap'),
+    snapshotIntervalMs: config.ms('coordinator.raft.snapshot_interval'),
+    snapshotThreshold: config.get('coordinator.raft.snapshot_threshold'),
+    grpcHost: config.get('coordinator.grpc_host'),
+    grpcPort: config.get('coordinator.grpc_port'),
+    httpHost: config.get('coordinator.http_host'),
+    httpPort: config.get('coordinator.http_port'),
+    pollIntervalMs: config.ms('coordinator.poll_interval'),
+    heartbeatIntervalMs: config.ms('coordinator.heartbeat_interval'),
+    heartbeatTimeoutMs: config.ms('coordinator.heartbeat_timeout'),
+    staleTaskTimeoutMs: config.ms('coordinator.stale_task_timeout'),
+    cleanupIntervalMs: config.ms('coordinator.cleanup_interval'),
+    taskTimeoutMs: config.ms('coordinator.task_timeout'),
+    maxAttempts: config.get('coordinator.max_attempts'),
+    messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,
+    workerToken: config.get('coordinator.worker_token'),
+    reflection: config.get('coordinator.grpc_reflection'),
+    metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
+    logger: parts.logger.child({ service: 'coordinator' }),
+  });
+  const { grpcPort, httpPort } = coordinator;
+  return {
+    name: 'coordinator',
+    addresses: {
+      grpc: `${config.get('coordinator.grpc_host')}:${grpcPort}`,
+      http: `http://${config.get('coordinator.http_host')}:${httpPort}`,
+    },
+    close: () => coordinator.close(),
+  };
+}
+
+function refuseCluster(config: Config): void {
+  if (config.get('coordinator.raft.peers').length > 1) {
+    throw new ZkraftError(
+      'config_invalid',
+      'coordinator.raft.peers lists several coordinators; this version runs one (see the roadmap in ARCHITECTURE.md)',
+      { field: 'coordinator.raft.peers' },
+    );
+  }
+  if (config.get('coordinator.raft.tls_enabled')) {
+    throw new ZkraftError(
+      'config_invalid',
+      'coordinator.raft.tls_enabled is for traffic between coordinators; this version runs one, so set it to false',
+      { field: 'coordinator.raft.tls_enabled' },
+    );
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The whole network in one process: a private PostgreSQL, a gateway, a coordinator, a worker.
+ *
+ * The parts are those of production and talk as they do there: SQL over a socket, gRPC and HTTP over loopback. Only
+ * their configuration is chosen for the user. Everything is kept under `data.dir`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Logger } from '../common/index.ts';
+import type { Config } from '../config/index.ts';
+import { createProver, openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../prover/index.ts';
+import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
+import { launchCoordinator } from './coordinator.ts';
+import { launchGateway } from './gateway.ts';
+import { RunningGroup } from './running.ts';
+import { launchWorker } from './worker.ts';
+
+export interface DevOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Depths whose keys are made before the network is ready. */
+  readonly depths: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (fraction: number, stage: string) => void;
+}
+
+export interface DevNetwork {
+  readonly gatewayUrl: string;
+  readonly coordinatorUrl: string;
+  readonly coordinatorGrpc: string;
+  readonly workerUrl: string;
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  close(): Promise<void>;
+}
+
+export async function launchDev(options: DevOptions): Promise<DevNetwork> {
+  const { config, logger, signal } = options;
+  const dataDir = resolve(config.get('data.dir'));
+  const group = new RunningGroup(logger);
+  const step = (fraction: number, stage: string): void => {
+    signal?.throwIfAborted();
+    options.onProgress?.(fraction, stage);
+  };
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    step(0, 'starting PostgreSQL');
+    const abortable = signal === undefined ? {} : { signal };
+    const postgres = await startPrivatePostgres({ dir: join(dataDir, 'postgres'), logger, ...abortable });
+    group.addClosable('postgres', () => postgres.stop());
+    step(0.05, 'migrating the database');
+    await migrate(postgres.connectionString, 'up');
+    const store = await openStore({
+      connectionString: postgres.connectionString,
+      maxConnections: config.get('database.max_open_conns'),
+      logger,
+    });
+    group.addClosable('store', () => store.close());
+
+    const local = await openDirectoryArtifacts(join(dataDir, 'artifacts'));
+    for (const [i, depth] of options.depths.entries()) {
+      const from = 0.1 + (0.75 * i) / options.depths.length;
+      const share = 0.75 / options.depths.length;
+      const circuit = await setUpMerkleCircuit({
+        depth,
+        artifacts: local,
+        onProgress: (stage, fraction) =>
+          options.onProgress?.(from + share * fraction, `keys for depth ${depth}: ${stage}`),
+        ...abortable,
+      });
+      await publishCircuit(local, store.artifacts, circuit.circuitId);
+      step(from + share, `keys for depth ${depth}`);
+    }
+
+    step(0.87, 'starting the prover');
+    // Hashing for the gateway and verification for the coordinator are short; proofs get threads of their own.
+    const light = await createProver({ backend: 'snarkjs', threads: 1 });
+    group.addClosable('light prover', () => light.close());
+    const concurrency = config.get('worker.concurrency');
+    const prover = await createProver({
+      backend: config.get('zkp.backend'),
+      ...(concurrency > 0 ? { threads: concurrency } : {}),
+    });
+    group.addClosable('prover', () => prover.close());
+
+    step(0.9, 'starting the coordinator');
+    const coordinator = group.add(
+      await launchCoordinator(config, { store, verifier: light, logger, raftDir: join(dataDir, 'raft') }),
+    );
+    step(0.94, 'starting the gateway');
+    const gateway = group.add(await launchGateway(config, { store, prover: light, logger }));
+    step(0.97, 'starting the worker');
+    const grpc = coordinator.addresses.grpc as string;
+    const worker = group.add(await launchWorker(config, { prover, logger, coordinatorAddresses: [grpc] }));
+    step(1, 'ready');
+    return {
+      gatewayUrl: gateway.addresses.http as string,
+      coordinatorUrl: coordinator.addresses.http as string,
+      coordinatorGrpc: grpc,
+      workerUrl: worker.addresses.http as string,
+      dataDir,
+      databaseUrl: postgres.connectionString,
+      close: () => group.close(),
+    };
+  } catch (error) {
+    await group.close();
+    throw error;
+  }
+}

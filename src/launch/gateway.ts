@@ -1,0 +1,64 @@
+/** Starts a gateway from settings. */
+import type { Logger } from '../common/index.ts';
+import { ZkraftError } from '../common/index.ts';
+import type { Config } from '../config/index.ts';
+import { type GatewayOptions, startGateway } from '../gateway/index.ts';
+import type { Prover } from '../prover/index.ts';
+import type { Store } from '../store/index.ts';
+import type { Running } from './running.ts';
+
+export async function launchGateway(
+  config: Config,
+  parts: { store: Store; prover: Prover; logger: Logger },
+): Promise<Running> {
+  const gateway = await startGateway({
+    host: config.get('server.host'),
+    port: config.get('server.port'),
+    tasks: parts.store,
+    health: parts.store,
+    artifacts: parts.store.artifacts,
+    prover: parts.prover,
+    defaultDepth: config.get('zkp.merkle_tree_depth'),
+    bodyLimitBytes: config.get('server.body_limit_bytes'),
+    rateLimit: {
+      enabled: config.get('rate_limit.enabled'),
+      requestsPerSecond: config.get('rate_limit.requests_per_second'),
+      burst: config.get('rate_limit.burst'),
+      whitelist: config.get('rate_limit.whitelist'),
+    },
+    cors: {
+      enabled: config.get('cors.enabled'),
+      allowedOrigins: config.get('cors.allowed_origins'),
+      allowedMethods: config.get('cors.allowed_methods'),
+      allowedHeaders: config.get('cors.allowed_headers'),
+    },
+    trustProxy: config.get('server.trust_proxy'),
+    readTimeoutMs: config.ms('server.read_timeout'),
+    writeTimeoutMs: config.ms('server.write_timeout'),
+    idleTimeoutMs: config.ms('server.idle_timeout'),
+    longPollMaxMs: config.ms('server.long_poll_max'),
+    longPollsMax: config.get('server.long_polls_max'),
+    authentication: authenticationOf(config),
+    metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
+    logger: parts.logger.child({ service: 'gateway' }),
+  });
+  return { name: 'gateway', addresses: { http: gateway.url }, close: () => gateway.close() };
+}
+
+const KEY_ENTRY = /^([A-Za-z0-9._-]{1,64}):([0-9a-fA-F]{64})$/;
+
+function authenticationOf(config: Config): GatewayOptions['authentication'] {
+  if (config.get('auth.mode') === 'none') return { mode: 'none' };
+  const keys = config.get('auth.keys').map((entry, i) => {
+    const match = KEY_ENTRY.exec(entry);
+    if (!match?.[1] || !match[2]) {
+      throw new ZkraftError('config_invalid', `auth.keys[${i}] is not name:sha256, the hash being 64 hex digits`, {
+        field: 'auth.keys',
+      });
+    }
+    return { name: match[1], sha256: match[2].toLowerCase() };
+  });
+  if (keys.length === 0)
+    throw new ZkraftError('config_invalid', 'auth.mode is keys, but auth.keys is empty', { field: 'auth.keys' });
+  return { mode: 'keys', keys };
+}

@@ -1,0 +1,7 @@
+/** Turns settings into running parts of the network. See README.md. */
+export * from './coordinator.ts';
+export * from './database.ts';
+export * from './dev.ts';
+export * from './gateway.ts';
+export * from './running.ts';
+export * from './worker.ts';

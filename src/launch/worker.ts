@@ -1,0 +1,48 @@
+/** Starts a worker agent from settings. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type Logger, VERSION } from '../common/index.ts';
+import type { Config } from '../config/index.ts';
+import { openDirectoryArtifacts, type Prover } from '../prover/index.ts';
+import { startWorker } from '../worker/index.ts';
+import type { Running } from './running.ts';
+
+export async function launchWorker(
+  config: Config,
+  parts: { prover: Prover; logger: Logger; coordinatorAddresses?: readonly string[] },
+): Promise<Running> {
+  const id = config.get('worker.id') || defaultWorkerId();
+  const dir = join(config.get('data.dir'), 'worker');
+  const worker = await startWorker({
+    id,
+    coordinatorAddresses: [...(parts.coordinatorAddresses ?? config.get('worker.coordinator_address'))],
+    concurrency: parts.prover.threads,
+    prover: parts.prover,
+    artifacts: await openDirectoryArtifacts(join(dir, 'artifacts')),
+    spoolDir: join(dir, 'spool'),
+    heartbeatIntervalMs: config.ms('worker.heartbeat_interval'),
+    registerRetries: config.get('worker.register_retries'),
+    taskTimeoutMs: config.ms('worker.task_timeout'),
+    workerToken: config.get('worker.token'),
+    ...(config.get('metrics.enabled')
+      ? {
+          httpHost: config.get('worker.http_host'),
+          httpPort: config.get('metrics.port'),
+          metricsPath: config.get('metrics.path'),
+        }
+      : {}),
+    softwareVersion: VERSION,
+    logger: parts.logger.child({ service: 'worker', worker_id: id }),
+  });
+  return { name: 'worker', addresses: { http: worker.httpUrl ?? '' }, close: () => worker.close() };
+}
+
+/** Host name and a random suffix, so that two workers of one host differ. */
+function defaultWorkerId(): string {
+  const host =
+    hostname()
+      .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+      .slice(0, 80) || 'worker';
+  return `${host}-${randomBytes(4).toString('hex')}`;
+}
