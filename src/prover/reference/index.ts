@@ -1,0 +1,10 @@
+/** BN254 in plain BigInt: the oracle of the prover. See README.md. */
+export * from './bn254.ts';
+export * from './decimal-points.ts';
+export * from './fixed-base.ts';
+export * from './groth16.ts';
+export * from './lagrange.ts';
+export * from './pairing.ts';
+export * from './prime-field.ts';
+export * from './tower.ts';
+export * from './weierstrass.ts';
