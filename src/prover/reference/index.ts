@@ -6,5 +6,6 @@ export * from './groth16.ts';
 export * from './lagrange.ts';
 export * from './pairing.ts';
 export * from './prime-field.ts';
+export * from './subgroup.ts';
 export * from './tower.ts';
 export * from './weierstrass.ts';
