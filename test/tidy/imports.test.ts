@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { sourceFiles } from './source-tree.ts';
+
+/** Folder of src/ by folder of src/: what it may import. Arrows point down the house, never up. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  common: [],
+  config: ['common'],
+  raft: ['common'],
+  prover: ['common'],
+  client: ['common'],
+  store: ['prover', 'common'],
+  worker: ['prover', 'common'],
+  gateway: ['store', 'prover', 'common'],
+  coordinator: ['store', 'raft', 'prover', 'common'],
+  launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'config', 'common'],
+  cli: ['launch', 'client', 'store', 'prover', 'config', 'common'],
+};
+
+/** Ways into a folder from outside, besides its index.ts. */
+const DOORS = new Set([
+  'src/common/rpc/index.ts',
+  'src/common/http/index.ts',
+  'src/common/metrics/index.ts',
+  'src/common/core.ts',
+  'src/prover/types.ts',
+  'src/prover/artifacts/types.ts',
+  'src/prover/formats/snarkjs-json.ts',
+  'src/raft/replicated-log.ts',
+  'src/store/types.ts',
+]);
+
+const folderOf = (path: string): string => path.split('/')[1] ?? '';
+const files = sourceFiles();
+
+describe('imports', () => {
+  it('point one way through the house', () => {
+    const wrong = files.flatMap((file) =>
+      file.imports
+        .filter((i) => i.target?.startsWith('src/'))
+        .map((i) => ({
+          from: folderOf(file.path),
+          to: folderOf(i.target as string),
+          what: `${file.path} -> ${i.target}`,
+        }))
+        .filter(({ from, to }) => from !== to && !MAY_IMPORT[from]?.includes(to))
+        .map(({ what }) => what),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('know every folder of src', () => {
+    assert.deepEqual(
+      [...new Set(files.map((file) => folderOf(file.path)))].filter((folder) => !(folder in MAY_IMPORT)),
+      [],
+    );
+  });
+
+  it('enter another folder by its door', () => {
+    const wrong = files.flatMap((file) =>
+      file.imports
+        .filter((i) => i.target?.startsWith('src/') && folderOf(i.target) !== folderOf(file.path))
+        .filter((i) => !DOORS.has(i.target as string) && i.target !== `src/${folderOf(i.target as string)}/index.ts`)
+        .map((i) => `${file.path} -> ${i.target}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('leave the pure cores without I/O, clock and chance', () => {
+    const pure = files.filter((file) => file.path.startsWith('src/coordinator/state/'));
+    assert.ok(pure.length > 0);
+    for (const file of pure) {
+      const outside = file.imports.filter(
+        (i) => i.target === undefined || !/^src\/(common|coordinator\/state)\//.test(i.target),
+      );
+      assert.deepEqual(
+        outside.map((i) => i.specifier),
+        [],
+        file.path,
+      );
+      assert.doesNotMatch(
+        file.text,
+        /Date\.now|new Date\(\)|Math\.random|performance\.now|randomBytes|randomUUID|setTimeout|setInterval|process\./,
+        file.path,
+      );
+    }
+  });
+
+  it('keep settings to the command line and the launchers', () => {
+    const readers = files.filter((file) => /\bprocess\.env\b/.test(file.text)).map((file) => file.path);
+    assert.deepEqual(
+      readers.filter((path) => !/^src\/(cli|launch)\//.test(path)),
+      [],
+    );
+  });
+});
