@@ -94,6 +94,7 @@ export const ERROR_TABLE = {
   request_timeout: row(408, 'DEADLINE_EXCEEDED', true, 4, 'The request did not arrive in time.'),
   rate_limited: row(429, 'RESOURCE_EXHAUSTED', true, 4, 'Too many requests. Wait as long as Retry-After says.'),
   unauthenticated: row(401, 'UNAUTHENTICATED', false, 2, 'Send an API key: Authorization: Bearer KEY.'),
+  host_not_allowed: row(421, 'PERMISSION_DENIED', false, 2, 'Without authentication only loopback names are served.'),
   forbidden: row(403, 'PERMISSION_DENIED', false, 2, 'This key may not do that.'),
 
   // What the network says about itself.

@@ -11,6 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
@@ -91,11 +92,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   app.server.headersTimeout = limits.requestMs;
   app.server.maxConnections = options.connectionsMax ?? 1_024;
-  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    const refusal = new ZkraftError('invalid_request', 'Expect may only be 100-continue');
-    response.writeHead(refusal.row.http, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
-    response.end(JSON.stringify(errorAnswer(refusal, randomUUID())));
-  });
+  // Node would answer 417 with an empty body; as a request it reaches addRouteRefusals.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
   const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = codedError(thrown, limits.bodyBytes);
@@ -139,6 +137,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         routerOptions: { maxParamLength: 256 },
         http: {
           maxHeaderSize: headerBytesMax ?? 16 * 1024,
+          // Node would refuse it with an empty body; addRouteRefusals says why.
+          requireHostHeader: false,
           // How often Node looks for requests that are late; its default of 30 s would double a timeout.
           connectionsCheckingInterval: Math.min(5_000, Math.max(50, Math.floor(requestMs / 4))),
         },
@@ -217,11 +217,16 @@ function setHeaders(reply: { header(name: string, value: string): unknown }, req
 function addHeaders(app: HttpServer, writeTimeoutMs: number): void {
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(reply, request.id);
+    setSocketTimeout(request, 0);
   });
   app.addHook('onSend', async (request) => {
-    // Node takes this back when the next request on the connection begins.
-    request.raw.socket.setTimeout(writeTimeoutMs);
+    setSocketTimeout(request, writeTimeoutMs);
   });
+}
+
+/** Without activity on the socket it is destroyed. Between two requests Node sets the idle time instead. */
+function setSocketTimeout({ raw: { socket } }: FastifyRequest, timeoutMs: number): void {
+  if (socket instanceof Socket) socket.setTimeout(timeoutMs);
 }
 
 /** 404 and 405 before the body is read, so that a body cannot turn them into something else; 503 while closing. */
@@ -245,6 +250,12 @@ function addRouteRefusals(app: HttpServer, closing: AbortSignal): void {
   };
   app.addHook('onRequest', async (request, reply) => {
     if (closing.aborted) throw new ZkraftError('shutting_down', 'this process is stopping; try again later');
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      throw new ZkraftError('invalid_request', 'an HTTP/1.1 request must have a Host header', { field: 'Host' });
+    }
+    if (!/^(100-continue)?$/i.test(request.headers.expect ?? '')) {
+      throw new ZkraftError('invalid_request', 'Expect may only be 100-continue', { field: 'Expect' });
+    }
     if (request.is404) refuse(request, reply);
   });
   app.setNotFoundHandler(refuse);

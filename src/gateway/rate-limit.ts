@@ -1,0 +1,93 @@
+/**
+ * Requests a second, per client: token buckets, in memory, of a bounded number.
+ *
+ * Written here because @fastify/rate-limit counts in fixed windows: with 10 a second and a burst of 20 it could be set
+ * to 20 in 2 s, which lets 40 through around a window's edge and then nothing for 2 s. A bucket of `burst` tokens that
+ * refills at `requestsPerSecond` allows what the two settings say.
+ *
+ * A client is an API key's name or the address of the socket; IPv6 addresses count by /64, because one customer has
+ * 2^64 of them. When the table is full the client that was quiet for longest is forgotten, and starts afresh.
+ */
+import { BlockList, isIP } from 'node:net';
+import { ZkraftError } from '../common/index.ts';
+
+export interface BucketLimits {
+  readonly requestsPerSecond: number;
+  readonly burst: number;
+  readonly clientsMax: number;
+}
+
+export class TokenBuckets {
+  readonly #limits: BucketLimits;
+  // In order of last use, the oldest first.
+  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
+
+  constructor(limits: BucketLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** Takes one token at `nowMs` (monotonic). 0 when there was one, else the milliseconds until there is. */
+  take(client: string, nowMs: number): number {
+    const { requestsPerSecond, burst, clientsMax } = this.#limits;
+    const known = this.#buckets.get(client);
+    const earned = known ? ((nowMs - known.atMs) / 1_000) * requestsPerSecond : 0;
+    const tokens = known ? Math.min(burst, known.tokens + Math.max(0, earned)) : burst;
+    const left = tokens >= 1 ? tokens - 1 : tokens;
+    this.#buckets.delete(client);
+    this.#buckets.set(client, { tokens: left, atMs: nowMs });
+    if (this.#buckets.size > clientsMax) {
+      const oldest = this.#buckets.keys().next();
+      if (!oldest.done) this.#buckets.delete(oldest.value);
+    }
+    return tokens >= 1 ? 0 : ((1 - tokens) / requestsPerSecond) * 1_000;
+  }
+}
+
+/** An IPv4-mapped IPv6 address is the IPv4 address. */
+export const plainAddress = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+
+/** What stands for the client in the table: the address, or the /64 of an IPv6 address. */
+export function addressKey(address: string): string {
+  const plain = plainAddress(address);
+  if (isIP(plain) !== 6) return plain;
+  const [head = '', tail] = (plain.split('%', 1)[0] ?? '').split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const tailGroups = tail === '' ? 0 : tail.split(':').length;
+    while (groups.length + tailGroups < 8) groups.push('0');
+  }
+  const prefix = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${prefix.join(':')}::/64`;
+}
+
+/** Whether an address is on the list of addresses and networks (CIDR). Throws `config_invalid` for what is neither. */
+export function addressMatcher(entries: readonly string[], setting: string): (address: string) => boolean {
+  const list = new BlockList();
+  for (const [i, entry] of entries.entries()) {
+    const [network = '', prefix] = entry.split('/');
+    const family = isIP(network);
+    const bits = prefix === undefined ? undefined : Number(prefix);
+    const fits = bits === undefined || (/^\d{1,3}$/.test(prefix ?? '') && bits <= (family === 6 ? 128 : 32));
+    if (family === 0 || !fits || entry.split('/').length > 2) {
+      throw new ZkraftError(
+        'config_invalid',
+        `${setting}[${i}] is neither an address nor a network such as 10.0.0.0/8`,
+        {
+          field: setting,
+        },
+      );
+    }
+    const kind = family === 6 ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(network, kind);
+    else list.addSubnet(network, bits, kind);
+  }
+  return (address) => {
+    const plain = plainAddress(address);
+    const family = isIP(plain);
+    return family !== 0 && list.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  };
+}
