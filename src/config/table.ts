@@ -30,7 +30,8 @@ const flag = Type.Boolean();
 /** Such as 50ms, 1s, 5m. Services receive whole milliseconds. */
 const duration = Type.String({ pattern: '^\\d{1,9}(ms|s|m|h)$' });
 const list = (itemsMax = 64) => Type.Array(Type.String({ maxLength: 512 }), { maxItems: itemsMax });
-const oneOf = <const T extends string[]>(...values: T) => Type.Enum(values);
+const oneOf = <const T extends readonly string[]>(...values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 
 const port = count(0, 65_535);
 
