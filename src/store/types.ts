@@ -92,14 +92,19 @@ export interface TaskProjection {
   readonly fenceIndex: number;
   readonly status: TaskStatus;
   readonly attempt: number;
+  /** Set while assigned or in progress, null while pending, who did it last once it has ended. */
   readonly workerId: string | null;
+  /** Set while assigned or in progress; stored as null otherwise. */
   readonly leaseEpoch: number | null;
   /** Not ready before this time (back-off), in epoch milliseconds of the leader's clock. */
   readonly notBeforeMs: number | null;
   readonly startedAtMs: number | null;
+  /** When it ended: null before, and never null once completed. */
   readonly completedAtMs: number | null;
+  /** Set once completed and null otherwise, like `publicSignals`. */
   readonly proof: Uint8Array | null;
   readonly publicSignals: Uint8Array | null;
+  /** Set once failed, null once completed. */
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
 }
@@ -122,8 +127,11 @@ export interface TaskStore {
 
 /** For the coordinator's leader. */
 export interface SchedulingStore {
-  /** Ready tasks after the key (keyset by priority descending, created_at, id); undefined starts at the first. */
-  readyTasks(after: ReadyTask | undefined, limit: number): Promise<readonly ReadyTask[]>;
+  /**
+   * Ready tasks after the key (keyset by priority descending, created_at, id); undefined starts at the first. Those
+   * that are backing off are left out, by `nowMs` on the leader's clock (default: this process's).
+   */
+  readyTasks(after: ReadyTask | undefined, limit: number, nowMs?: number): Promise<readonly ReadyTask[]>;
   /** Rows in `assigned` or `in_progress`, by id after `afterId`: a leader looks for those that its state knows nothing of. */
   leasedTasks(afterId: string | undefined, limit: number): Promise<readonly LeasedTask[]>;
   leaves(treeId: string): Promise<Uint8Array>;

@@ -1,0 +1,103 @@
+/**
+ * The pool of connections, with a limit on everything: connections, waiting callers, statements, locks, transactions.
+ *
+ * A server that is paused answers nothing at all, so beside PostgreSQL's own timeouts the driver has one, a little
+ * longer; a connection that ran into it is thrown away.
+ */
+import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
+import { type Logger, ZkraftError } from '../common/index.ts';
+import { clientConfig, type DatabaseOptions } from './connection.ts';
+import { mapPgError } from './pg-errors.ts';
+
+export interface PoolLimits {
+  readonly maxConnections: number;
+  readonly idleConnections: number;
+  readonly connectionLifetimeMs: number;
+  readonly statementTimeoutMs: number;
+  /** Most callers that wait for a connection. */
+  readonly queueMax: number;
+  readonly applicationName: string;
+}
+
+const IDLE_MS = 30_000;
+/** How much longer than PostgreSQL's timeout the driver waits. */
+const DRIVER_GRACE_MS = 1_000;
+
+export type Row = QueryResultRow;
+export type Run = (text: string, values?: readonly unknown[]) => Promise<Row[]>;
+
+export class Database {
+  readonly #pool: Pool;
+  readonly #queueMax: number;
+
+  constructor(options: DatabaseOptions, limits: PoolLimits, logger: Logger) {
+    this.#queueMax = limits.queueMax;
+    this.#pool = new Pool({
+      ...clientConfig(options, limits.applicationName),
+      max: limits.maxConnections,
+      min: Math.min(limits.idleConnections, limits.maxConnections),
+      idleTimeoutMillis: IDLE_MS,
+      maxLifetimeSeconds: Math.ceil(limits.connectionLifetimeMs / 1_000),
+      statement_timeout: limits.statementTimeoutMs,
+      lock_timeout: limits.statementTimeoutMs,
+      idle_in_transaction_session_timeout: limits.statementTimeoutMs,
+      query_timeout: limits.statementTimeoutMs + DRIVER_GRACE_MS,
+    });
+    // An idle connection broke; the pool drops it. Without a listener the process would end.
+    this.#pool.on('error', (error) => {
+      logger.warn({ reason: mapPgError(error, 'idle').message }, 'a database connection broke');
+    });
+  }
+
+  /** Runs one statement. `doing` completes "while ..." in an error. */
+  async query(doing: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    this.#assertQueue();
+    try {
+      const result: QueryResult<Row> = await this.#pool.query(text, [...values]);
+      return result.rows;
+    } catch (error) {
+      throw mapPgError(error, doing);
+    }
+  }
+
+  /** Runs `work` in a transaction: committed when it resolves, rolled back when it rejects. */
+  async transaction<T>(doing: string, work: (run: Run) => Promise<T>): Promise<T> {
+    this.#assertQueue();
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw mapPgError(error, doing);
+    }
+    // While it is lent out, errors between queries come here; the next query rejects as well.
+    const ignore = (): void => {};
+    client.on('error', ignore);
+    let broken = false;
+    try {
+      await client.query('BEGIN');
+      const result = await work(async (text, values = []) => (await client.query(text, [...values])).rows as Row[]);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => {
+        broken = true;
+      });
+      const mapped = mapPgError(error, doing);
+      broken ||= mapped.code === 'database_unavailable';
+      throw mapped;
+    } finally {
+      client.off('error', ignore);
+      client.release(broken);
+    }
+  }
+
+  /** Ends all connections. Statements that run may finish; new ones reject with `shutting_down`. */
+  async close(): Promise<void> {
+    if (!this.#pool.ending) await this.#pool.end();
+  }
+
+  #assertQueue(): void {
+    if (this.#pool.waitingCount < this.#queueMax) return;
+    throw new ZkraftError('overloaded', `${this.#queueMax} queries already wait for a database connection`);
+  }
+}

@@ -1,0 +1,4 @@
+DROP TABLE circuits;
+DROP TABLE blob_chunks;
+DROP TABLE blobs;
+DROP FUNCTION zkraft_blob_is_whole();

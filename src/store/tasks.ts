@@ -1,0 +1,158 @@
+/**
+ * The gateway's side: inserts tasks once, finds them, waits for their end.
+ *
+ * An insert is one statement for leaves, tree and task, so it happened whole or not at all. The same request of the
+ * same owner meets the unique index and gets the earlier task. With an idempotency key there is a transaction, which
+ * takes the key first: two requests under one key then wait for each other, and never deadlock.
+ */
+import { randomUUID } from 'node:crypto';
+import { fromHex, sha256, ZkraftError } from '../common/index.ts';
+import { CHUNK_BYTES } from './blobs.ts';
+import type { Database, Run } from './database.ts';
+import { isTerminal, isUuid, TASK_COLUMNS, TERMINAL, taskRowOf, treeId } from './task-rows.ts';
+import type { TerminalWaiters } from './terminal-waiters.ts';
+import type { InsertOutcome, NewTask, TaskRow, TaskStore } from './types.ts';
+
+/** So many leaves fill one chunk, and a tree is written in one statement. */
+export const TREE_LEAVES_MAX = CHUNK_BYTES / 32;
+/** An insert can meet a task that ends in failure just then; the next try inserts. */
+const TRIES_MAX = 8;
+
+const INSERT = `
+WITH blob AS (
+  INSERT INTO blobs (digest, bytes, complete) VALUES ($1, octet_length($2::bytea), true)
+  ON CONFLICT (digest) DO UPDATE SET complete = true WHERE NOT blobs.complete
+), chunk AS (
+  INSERT INTO blob_chunks (digest, seq, content) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING
+), tree AS (
+  INSERT INTO trees (id, depth, leaf_count, leaves_digest, root)
+  VALUES ($3, $4, octet_length($2::bytea) / 32, $1, $5) ON CONFLICT DO NOTHING
+)
+INSERT INTO tasks (id, owner, content_hash, fresh, circuit_id, circuit_digest, tree_id, depth, root, leaf_index,
+                   external_hash, priority, request_id)
+VALUES ($6, $7, $8, $9, $10, $11, $3, $4, $5, $12, $13, $14, $15)
+ON CONFLICT (owner, content_hash) WHERE status NOT IN ('failed', 'cancelled') AND NOT fresh DO NOTHING
+RETURNING ${TASK_COLUMNS}`;
+
+const FIND_SAME = `SELECT ${TASK_COLUMNS} FROM tasks
+WHERE owner = $1 AND content_hash = $2 AND status NOT IN ('failed', 'cancelled') AND NOT fresh`;
+
+const TAKE_KEY = `INSERT INTO idempotency_keys (owner, key, body_hash, task_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (owner, key) DO NOTHING RETURNING task_id`;
+
+const FIND_KEY = `SELECT k.body_hash, ${TASK_COLUMNS.replace(/\b(\w+)\b/g, 't.$1')}
+FROM idempotency_keys k JOIN tasks t ON t.id = k.task_id WHERE k.owner = $1 AND k.key = $2`;
+
+export class PgTaskStore implements TaskStore {
+  readonly #database: Database;
+  readonly #waiters: TerminalWaiters;
+
+  constructor(database: Database, waiters: TerminalWaiters) {
+    this.#database = database;
+    this.#waiters = waiters;
+  }
+
+  async insert(task: NewTask): Promise<InsertOutcome> {
+    checkLeaves(task.leaves);
+    const doing = 'inserting a task';
+    if (task.idempotencyKey === undefined) {
+      return insertOnce(task, randomUUID(), (text, values) => this.#database.query(doing, text, values));
+    }
+    const key = task.idempotencyKey;
+    return this.#database.transaction(doing, (run) => insertUnderKey(task, key, run));
+  }
+
+  async find(owner: string, id: string): Promise<TaskRow | undefined> {
+    if (!isUuid(id)) return undefined;
+    const [row] = await this.#database.query(
+      'finding a task',
+      `SELECT ${TASK_COLUMNS} FROM tasks WHERE id = $1 AND owner = $2`,
+      [id, owner],
+    );
+    return row && taskRowOf(row);
+  }
+
+  async waitTerminal(owner: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined> {
+    if (!isUuid(id)) return undefined;
+    return this.#waiters.wait(
+      id.toLowerCase(),
+      timeoutMs,
+      () => this.find(owner, id),
+      (row) => row === undefined || isTerminal(row.status),
+      signal,
+    );
+  }
+}
+
+/** Which of these tasks have ended: for the waiters' poll. */
+export async function endedTasks(database: Database, ids: readonly string[]): Promise<readonly string[]> {
+  const rows = await database.query(
+    'polling for ended tasks',
+    'SELECT id FROM tasks WHERE id = ANY($1::uuid[]) AND status = ANY($2)',
+    [ids, TERMINAL],
+  );
+  return rows.map((row) => row.id as string);
+}
+
+function checkLeaves(leaves: Uint8Array): void {
+  const count = leaves.length / 32;
+  if (Number.isInteger(count) && count >= 1 && count <= TREE_LEAVES_MAX) return;
+  throw new ZkraftError(
+    'invalid_leaves',
+    `leaves holds ${leaves.length} bytes; a tree is 1 to ${TREE_LEAVES_MAX} leaves of 32 bytes`,
+    { field: 'leaves' },
+  );
+}
+
+async function insertOnce(task: NewTask, id: string, run: Run): Promise<InsertOutcome> {
+  const values = [
+    sha256(task.leaves),
+    task.leaves,
+    fromHex(treeId(task.depth, task.leaves)),
+    task.depth,
+    task.root,
+    id,
+    task.owner,
+    task.contentHash,
+    task.fresh,
+    task.circuitId,
+    fromHex(task.circuitDigest),
+    task.leafIndex,
+    task.externalHash,
+    task.priority,
+    task.requestId,
+  ];
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const [inserted] = await run(INSERT, values);
+    if (inserted) return { task: taskRowOf(inserted), created: true };
+    const [same] = await run(FIND_SAME, [task.owner, task.contentHash]);
+    if (same) return { task: taskRowOf(same), created: false };
+  }
+  throw new ZkraftError('database_unavailable', 'equal tasks end as fast as they are inserted: try again');
+}
+
+async function insertUnderKey(task: NewTask, key: string, run: Run): Promise<InsertOutcome> {
+  const id = randomUUID();
+  const [taken] = await run(TAKE_KEY, [task.owner, key, task.contentHash, id]);
+  if (!taken) {
+    const [earlier] = await run(FIND_KEY, [task.owner, key]);
+    if (!earlier) throw new ZkraftError('database_unavailable', 'the idempotency key was just released: try again');
+    if (Buffer.compare(earlier.body_hash as Buffer, task.contentHash) !== 0) {
+      throw new ZkraftError(
+        'idempotency_conflict',
+        'Idempotency-Key was used with another body before: send a new key, or the same body',
+        { field: 'Idempotency-Key' },
+      );
+    }
+    return { task: taskRowOf(earlier), created: false };
+  }
+  const outcome = await insertOnce(task, id, run);
+  if (outcome.task.id !== id) {
+    await run('UPDATE idempotency_keys SET task_id = $3 WHERE owner = $1 AND key = $2', [
+      task.owner,
+      key,
+      outcome.task.id,
+    ]);
+  }
+  return outcome;
+}
