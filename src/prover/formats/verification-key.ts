@@ -100,7 +100,9 @@ export function verificationKeyOf(zkey: Zkey): VerificationKey {
       vk_delta_2: g2Of(header.delta2, 'delta2'),
       IC: ic,
     });
-    return { ...key, vk_alphabeta_12: pairingValueToJson(pairing(header.alpha1, header.beta2)) };
+    const { IC, ...rest } = key;
+    // In snarkjs's order of fields, so that the two files are equal as text.
+    return { ...rest, vk_alphabeta_12: pairingValueToJson(pairing(header.alpha1, header.beta2)), IC };
   } catch (thrown) {
     const error = ZkraftError.from(thrown);
     if (error.code !== CODE) throw error;

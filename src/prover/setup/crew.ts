@@ -2,13 +2,14 @@
  * A few threads that share a queue of set-up jobs and end with it.
  *
  * Aborting or the first failure ends all threads at once, in the middle of whatever they do, and rejects every job;
- * so does closing. The file name of the thread follows this module's own: .ts under a loader, .js when built.
+ * so does closing.
  */
 import { Worker } from 'node:worker_threads';
 import { ZkraftError } from '../../common/index.ts';
+import { siblingModule, threadExecArgv } from '../pool/index.ts';
 import type { Answer, Job, Result } from './thread-jobs.ts';
 
-const THREAD_URL = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+const THREAD_URL = siblingModule(import.meta.url, 'thread');
 
 interface Pending {
   readonly job: Job;
@@ -50,7 +51,7 @@ export class Crew implements AsyncDisposable {
   readonly #onAbort = (): void => this.#fail(cancelled());
 
   #start(): void {
-    const worker = new Worker(THREAD_URL);
+    const worker = new Worker(THREAD_URL, { execArgv: threadExecArgv(THREAD_URL) });
     worker.on('message', (answer: Answer) => {
       const pending = this.#running.get(worker);
       this.#running.delete(worker);

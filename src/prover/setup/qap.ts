@@ -5,7 +5,6 @@
  * wire s, is A = wire s with B = C = 0, which keeps the public columns independent (without it, a statement could be
  * altered together with its proof). The domain is the next power of two, at least 2. See formats/zkey.ts for sections.
  */
-import { ZkraftError } from '../../common/index.ts';
 import {
   COEFFICIENT_BYTES,
   coefficientToStored,
@@ -17,9 +16,6 @@ import {
 import { Fr, lagrangeAt } from '../reference/index.ts';
 import type { Trapdoor } from './trapdoor.ts';
 
-/** 2^20 rows take minutes in BigInt and about 1 GB; beyond, a ceremony's phase 2 is the right tool. */
-export const SETUP_DOMAIN_MAX = 2 ** 20;
-
 /** Scalars by section. A, B1 and B2 have one a wire, in the order of wires. */
 export interface QapScalars {
   readonly ic: readonly bigint[];
@@ -29,16 +25,9 @@ export interface QapScalars {
   readonly h: readonly bigint[];
 }
 
-/** Rows of the constraints and of the public wires, rounded up to a power of two. `r1cs_invalid` when too many. */
+/** Rows of the constraints and of the public wires, rounded up to a power of two. */
 export function domainSizeOf(r1cs: Pick<R1cs, 'constraints' | 'publics'>): number {
   const rows = r1cs.constraints + r1cs.publics + 1;
-  if (rows > SETUP_DOMAIN_MAX) {
-    throw new ZkraftError(
-      'r1cs_invalid',
-      `the circuit has ${rows} rows; a one-party set-up takes up to ${SETUP_DOMAIN_MAX}. Make its key from a .ptau file`,
-      { field: 'r1cs' },
-    );
-  }
   let size = 2;
   while (size < rows) size *= 2;
   return size;

@@ -50,6 +50,8 @@ export interface SetupResult {
   readonly verificationKey: VerificationKey;
 }
 
+/** 2^20 rows take minutes in BigInt and about 1 GB; beyond, a ceremony's phase 2 is the right tool. */
+export const SETUP_DOMAIN_MAX = 2 ** 20;
 const THREADS_MAX = 64;
 /** Slices small enough for smooth progress and even load, large enough to share inversions. */
 const SLICE_POINTS = { g1: 1024, g2: 256 } as const;
@@ -64,6 +66,14 @@ export async function singlePartySetup(r1csBytes: Uint8Array, options: SinglePar
   }
   const r1cs = parseR1cs(r1csBytes);
   const domainSize = domainSizeOf(r1cs);
+  if (domainSize > SETUP_DOMAIN_MAX) {
+    throw new ZkraftError(
+      'r1cs_invalid',
+      `the circuit needs a domain of ${domainSize}; a one-party set-up takes up to ${SETUP_DOMAIN_MAX}. ` +
+        'Make its key from a .ptau file',
+      { field: 'r1cs' },
+    );
+  }
   const secrets: SharedArrayBuffer[] = [];
   await using crew = new Crew(threads, options.signal);
   try {
