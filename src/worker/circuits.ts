@@ -9,13 +9,13 @@
 import { fromHex, type Logger, ZkraftError } from '../common/index.ts';
 import type { CircuitRef } from '../common/rpc/index.ts';
 import type { ArtifactStore, CircuitManifest } from '../prover/artifacts/types.ts';
-import { loadCircuit } from '../prover/index.ts';
 import type { CircuitArtifacts } from '../prover/types.ts';
 import type { CircuitName } from './assignment.ts';
 import type { BackoffOptions } from './backoff.ts';
 import { type Clock, untilAborted } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { type BlobChunk, download } from './download.ts';
+import type { LoadCircuit } from './options.ts';
 
 /** zkeys of depth 32 are below 64 MiB; four of them in memory fit the reserve of budget.ts. */
 const CIRCUITS_MAX = 4;
@@ -25,6 +25,7 @@ const FILE_BYTES_MAX = 1024 * 1024 * 1024;
 
 export interface CircuitsOptions {
   readonly artifacts: ArtifactStore;
+  readonly loadCircuit: LoadCircuit;
   readonly connected: (signal: AbortSignal) => Promise<Connection>;
   readonly backoff: BackoffOptions;
   readonly clock: Clock;
@@ -87,7 +88,7 @@ export class Circuits {
   }
 
   async #load(name: CircuitName): Promise<CircuitArtifacts> {
-    const { artifacts } = this.#options;
+    const { artifacts, loadCircuit } = this.#options;
     const manifest = readManifest(await this.#bring(name.manifestDigest, MANIFEST_BYTES_MAX), name);
     for (const { digest, bytes } of filesOf(manifest)) {
       if (!(await artifacts.blobs.has(digest))) await this.#bring(digest, FILE_BYTES_MAX, bytes);

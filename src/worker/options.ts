@@ -1,10 +1,12 @@
 /** What a worker is told when it is started, and the limits it keeps whatever it is told. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import { type Logger, ZkraftError } from '../common/index.ts';
-import type { ArtifactStore } from '../prover/artifacts/types.ts';
-import type { Prover } from '../prover/types.ts';
+import type { ArtifactStore, PinnedCircuit } from '../prover/artifacts/types.ts';
+import type { CircuitArtifacts, Prover } from '../prover/types.ts';
 import type { BackoffOptions } from './backoff.ts';
 import type { Clock } from './clock.ts';
+
+export type LoadCircuit = (artifacts: ArtifactStore, circuit: PinnedCircuit) => Promise<CircuitArtifacts>;
 
 export interface WorkerOptions {
   /** 1 to 128 of [A-Za-z0-9._-]; one process at a time may use it. */
@@ -15,6 +17,8 @@ export interface WorkerOptions {
   readonly prover: Prover;
   /** The local cache of circuits. */
   readonly artifacts: ArtifactStore;
+  /** Reads a circuit that is whole in the cache, and checks its keys. Default: the prover's. */
+  readonly loadCircuit?: LoadCircuit;
   readonly softwareVersion: string;
   readonly logger: Logger;
   /** Proofs made at the same time. Default: the prover's threads. */

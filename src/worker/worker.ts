@@ -11,6 +11,7 @@ import { type HttpServer, type Listening, listenHttp } from '../common/http/inde
 import { type Logger, ZkraftError } from '../common/index.ts';
 import { createRegistry } from '../common/metrics/index.ts';
 import type { CircuitRef, Lease, TaskAssignment, TaskCancellation } from '../common/rpc/index.ts';
+import { loadCircuit } from '../prover/index.ts';
 import type { ProveResult } from '../prover/types.ts';
 import { checkAssignment, cleanRequestId, readLease } from './assignment.ts';
 import { Circuits } from './circuits.ts';
@@ -120,6 +121,7 @@ class Agent implements Worker, LinkHost {
     this.#circuits = new Circuits({
       ...shared,
       artifacts: options.artifacts,
+      loadCircuit: options.loadCircuit ?? loadCircuit,
       connected,
       onFetched: (bytes) => this.#metrics.fetched(bytes),
     });
@@ -334,12 +336,10 @@ class Agent implements Worker, LinkHost {
   }
 
   #onEnd(task: Task, end: RunEnd): void {
-    const { lease, requestId } = task;
-    const { circuitId } = task.circuit;
     const logger = this.#loggerOf(task);
     if (end.kind === 'taken_back') {
-      this.#ended.add(leaseKey(lease));
-      this.#count(circuitId, end.outcome);
+      this.#ended.add(leaseKey(task.lease));
+      this.#count(task.circuit.circuitId, end.outcome);
       return;
     }
     if (end.kind === 'proved') {
