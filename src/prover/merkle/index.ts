@@ -1,5 +1,13 @@
 /** Merkle trees of fixed depth with zero padding. See README.md. */
 export {
+  explainMerkle,
+  MERKLE_PUBLIC_SIGNALS,
+  merkleCircuitDepth,
+  merkleCircuitId,
+  merkleInput,
+  merkleWires,
+} from './statement.ts';
+export {
   checkDepth,
   checkLeafIndex,
   checkLeaves,

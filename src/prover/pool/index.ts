@@ -1,2 +1,5 @@
 /** Threads: the proving pool and one-job threads. See README.md. */
-export { type JobContext, type JobOptions, runInThread } from './one-shot.ts';
+export { type JobContext, type JobOptions, type JobOrder, runInThread } from './one-shot.ts';
+export { PooledProver } from './pooled-prover.ts';
+export { siblingModule, threadExecArgv } from './thread-files.ts';
+export { ThreadPool } from './thread-pool.ts';

@@ -3,7 +3,6 @@ export {
   type FailedConstraint,
   type RunOptions,
   WASM_BYTES_MAX,
-  type Witness,
   WitnessProgram,
 } from './program.ts';
-export { encodeWtns, wireValue } from './wtns.ts';
+export { encodeWtns } from './wtns.ts';

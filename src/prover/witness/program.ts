@@ -13,14 +13,9 @@
  * Protocol: the exports that circom 2 emits (circom's documentation, "WebAssembly and C++ witness generation").
  */
 import { parseElement, R, ZkraftError } from '../../common/index.ts';
+import type { Witness } from '../formats/index.ts';
 import type { CircuitInput, SignalValue } from '../types.ts';
 import { fnv1a64 } from './fnv.ts';
-
-/** Values of all wires, 32 bytes each, little-endian, not in Montgomery form; wire 0 is the constant 1. */
-export interface Witness {
-  readonly wires: number;
-  readonly values: Uint8Array;
-}
 
 /** A constraint that the inputs do not satisfy, as the program names it. */
 export interface FailedConstraint {
@@ -301,11 +296,16 @@ function flatten(value: SignalValue, name: string, size: number, nesting: number
         field: name,
       });
     }
-    out.push(parseElement(value, size === 1 ? name : `${name}[${out.length}]`));
+    out.push(parseElement(asText(value), size === 1 ? name : `${name}[${out.length}]`));
     return;
   }
   if (nesting >= NESTING_MAX) {
     throw new ZkraftError('invalid_input', `${name} nests more than ${NESTING_MAX} arrays`, { field: name });
   }
   for (const part of value as readonly SignalValue[]) flatten(part, name, size, nesting + 1, out);
+}
+
+/** Input files often hold plain numbers. Those that JSON carries exactly are taken; others would be another value. */
+function asText(value: unknown): unknown {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? String(value) : value;
 }

@@ -2,7 +2,7 @@
  * A witness as snarkjs's wtns file, version 2: header (element size, r, count) and values, all little-endian.
  */
 import { R } from '../../common/index.ts';
-import type { Witness } from './program.ts';
+import type { Witness } from '../formats/index.ts';
 
 const ELEMENT_BYTES = 32;
 const HEADER_SECTION = 1;
@@ -34,10 +34,4 @@ export function encodeWtns(witness: Witness): Uint8Array {
   section(VALUES_SECTION, values.length);
   out.set(values, at);
   return out;
-}
-
-/** The value of one wire. */
-export function wireValue(witness: Witness, wire: number): bigint {
-  const bytes = witness.values.subarray(wire * ELEMENT_BYTES, (wire + 1) * ELEMENT_BYTES);
-  return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex') || '0'}`);
 }

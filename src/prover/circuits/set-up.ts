@@ -1,0 +1,201 @@
+/**
+ * From a circuit's source to a pinned circuit: compile, make a key, check it, store, pin.
+ *
+ * A circuit that is pinned already is returned at once: keys are made once. When several set-ups of one circuit run
+ * together, in one process or many, each makes a key, the first to pin wins, and all return that one. All heavy work
+ * is in threads; aborting ends them and leaves nothing but blobs that nobody refers to.
+ */
+import { availableParallelism } from 'node:os';
+import { ZkraftError } from '../../common/index.ts';
+import {
+  type ArtifactStore,
+  type CircuitManifest,
+  checkCircuitFiles,
+  checkCircuitId,
+  encodeManifest,
+  type ManifestFile,
+  type PinnedCircuit,
+} from '../artifacts/index.ts';
+import { parseR1cs, type VerificationKey } from '../formats/index.ts';
+import { type JobContext, runInThread } from '../pool/index.ts';
+import { type Phase2Stage, phase2Setup, singlePartySetup } from '../setup/index.ts';
+import { type CircomSource, compileCircuit } from './compile.ts';
+
+export type SetUpStage = 'compile' | 'key' | 'check' | 'store' | 'done';
+
+/** A circuit to make keys for: its source, or what a compiler made of it. */
+export type CircuitSource =
+  | { readonly circom: CircomSource }
+  | {
+      readonly r1cs: Uint8Array;
+      readonly wasm: Uint8Array;
+      /** Names of the public signals in order; default `public[0]` and so on. */
+      readonly publicSignals?: readonly string[];
+    };
+
+export interface SetUpOptions {
+  readonly artifacts: ArtifactStore;
+  /** A prepared powers-of-tau file: the key is made by snarkjs's phase 2 instead of by one party from nothing. */
+  readonly ptauPath?: string;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  /** `fraction` of the whole, from 0 to 1, never falling. */
+  readonly onProgress?: (stage: SetUpStage, fraction: number) => void;
+}
+
+export interface SetUpCircuitOptions extends SetUpOptions {
+  readonly circuitId: string;
+  readonly source: CircuitSource;
+  /** Only for the project's own circuit; see merkle-circuit.ts. */
+  readonly merkleDepth?: number;
+}
+
+export interface SetUpResult extends PinnedCircuit {
+  /** False when it was pinned before, or somebody else was faster. */
+  readonly made: boolean;
+}
+
+/** Where each stage begins, as measured at depth 20; the key is what takes time. */
+const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.2, check: 0.75, store: 0.97, done: 1 };
+
+/**
+ * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `cancelled`, and as the store
+ * does.
+ */
+export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpResult> {
+  const { artifacts, circuitId, source, merkleDepth, signal } = options;
+  checkCircuitId(circuitId);
+  const report = (stage: SetUpStage, fraction = 0): void => {
+    const next = { compile: BEGINS.key, key: BEGINS.check, check: BEGINS.store, store: 1, done: 1 }[stage];
+    options.onProgress?.(stage, BEGINS[stage] + (next - BEGINS[stage]) * fraction);
+  };
+  const step = (stage: SetUpStage): void => {
+    if (signal?.aborted) throw new ZkraftError('cancelled', `the set-up of ${circuitId} was cancelled`);
+    report(stage);
+  };
+
+  const before = await artifacts.circuits.find(circuitId);
+  if (before) {
+    report('done');
+    return { ...before, made: false };
+  }
+  step('compile');
+  const compiled = await filesOf(source, signal);
+  step('key');
+  const key = await makeKey(compiled.r1cs, options, (fraction) => report('key', fraction));
+  step('check');
+  const vkey = new TextEncoder().encode(`${JSON.stringify(key.verificationKey, null, 1)}\n`);
+  await checkCircuitFiles({ zkey: key.zkey, wasm: compiled.wasm, vkey }, signal);
+  step('store');
+  const put = async (bytes: Uint8Array): Promise<ManifestFile> => ({
+    digest: await artifacts.blobs.put(bytes),
+    bytes: bytes.length,
+  });
+  const manifest: CircuitManifest = {
+    version: 1,
+    circuitId,
+    circuitType: merkleDepth === undefined ? 'custom' : 'merkle',
+    ...(merkleDepth === undefined ? {} : { depth: merkleDepth }),
+    proofSystem: 'groth16',
+    curve: 'bn254',
+    // A phase 2 with one contribution needs one party's word as well: who knows its delta forges.
+    trustedSetup: 'single-party',
+    setupCheck: 'made-here',
+    publicSignals: compiled.publicSignals(key.publics),
+    constraints: key.constraints,
+    wires: key.wires,
+    createdAt: new Date().toISOString(),
+    files: {
+      r1cs: await put(compiled.r1cs),
+      wasm: await put(compiled.wasm),
+      zkey: await put(key.zkey),
+      vkey: await put(vkey),
+    },
+  };
+  const digest = await artifacts.blobs.put(encodeManifest(manifest));
+  const pinned = await artifacts.circuits.pin(circuitId, digest);
+  report('done');
+  return { ...pinned, made: pinned.digest === digest };
+}
+
+interface Compiled {
+  readonly r1cs: Uint8Array;
+  readonly wasm: Uint8Array;
+  publicSignals(count: number): readonly string[];
+}
+
+async function filesOf(source: CircuitSource, signal: AbortSignal | undefined): Promise<Compiled> {
+  if ('circom' in source) {
+    const { r1cs, wasm, symbols } = await compileCircuit(source.circom, { signal });
+    return { r1cs, wasm, publicSignals: (count) => publicNames(symbols, count) };
+  }
+  const { r1cs, wasm, publicSignals } = source;
+  return {
+    r1cs,
+    wasm,
+    publicSignals: (count) => publicSignals ?? Array.from({ length: count }, (_, i) => `public[${i}]`),
+  };
+}
+
+/** Names of wires 1 to `count`, which are the outputs and then the public inputs, without `main.`. */
+function publicNames(symbols: string, count: number): string[] {
+  const names = new Map<number, string>();
+  for (const line of symbols.split('\n')) {
+    const [, wire, , name] = line.split(',');
+    const at = Number(wire);
+    // Several signals can share a wire; the first is the one that was declared as output or input.
+    if (name !== undefined && at >= 1 && at <= count && !names.has(at)) names.set(at, name.replace(/^main\./, ''));
+  }
+  return Array.from({ length: count }, (_, i) => names.get(i + 1) ?? `public[${i}]`);
+}
+
+interface MadeKey {
+  readonly zkey: Uint8Array;
+  readonly verificationKey: VerificationKey;
+  readonly constraints: number;
+  readonly wires: number;
+  readonly publics: number;
+}
+
+/** What the set-up takes at most. */
+const KEY_THREADS_MAX = 64;
+/** Hours for the largest circuits on one core. */
+const KEY_TIMEOUT_MS = 6 * 3_600_000;
+
+async function makeKey(
+  r1cs: Uint8Array,
+  options: SetUpOptions,
+  onFraction: (fraction: number) => void,
+): Promise<MadeKey> {
+  const { ptauPath, signal } = options;
+  const threads = Math.min(options.threads ?? availableParallelism(), KEY_THREADS_MAX);
+  // snarkjs's phase 2 runs in a process of its own; ours in a thread, from which it starts more.
+  if (ptauPath === undefined) {
+    return await runInThread(
+      { moduleUrl: import.meta.url, exportName: 'makeKeyHere', args: { r1cs, threads } },
+      (result) => result as MadeKey,
+      { signal, timeoutMs: KEY_TIMEOUT_MS, onProgress: (fraction) => onFraction(fraction as number) },
+    );
+  }
+  const { constraints, wires, publics } = parseR1cs(r1cs);
+  const stages: Readonly<Record<Phase2Stage, number>> = { key: 0, contribution: 0.4, verification: 0.6 };
+  const made = await phase2Setup(r1cs, ptauPath, {
+    ...(signal ? { signal } : {}),
+    timeoutMs: KEY_TIMEOUT_MS,
+    onProgress: (stage) => onFraction(stages[stage]),
+  });
+  return { ...made, constraints, wires, publics };
+}
+
+/** The job that `makeKey` runs in a thread. */
+export async function makeKeyHere(
+  order: { readonly r1cs: Uint8Array; readonly threads: number },
+  context: JobContext,
+): Promise<MadeKey> {
+  const { constraints, wires, publics } = parseR1cs(order.r1cs);
+  const { zkey, verificationKey } = await singlePartySetup(order.r1cs, {
+    threads: order.threads,
+    onProgress: ({ done, total }) => context.progress(total > 0 ? done / total : 0),
+  });
+  return { zkey, verificationKey, constraints, wires, publics };
+}

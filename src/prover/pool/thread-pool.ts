@@ -1,0 +1,187 @@
+/**
+ * A fixed number of threads behind one first-in-first-out queue: Piscina, with what a prover needs on top.
+ *
+ * Piscina is handed a task only when a thread is free for it, so that the queue's order, bound and waiting time are
+ * ours. Each task has an abort controller of its own: aborting or timing out terminates its thread, which is the one
+ * way to stop WebAssembly in mid-computation, and Piscina starts another. A thread that dies fails its own task with
+ * `prover_crashed` and nobody else's. Idle threads do not keep the process alive.
+ *
+ * The handler (the thread's module, default export) never throws: it answers `{ ok }` or `{ error }`, so that a
+ * rejection from Piscina always means that the thread is gone.
+ */
+import { Piscina } from 'piscina';
+import { type ErrorJson, ZkraftError } from '../../common/index.ts';
+import { threadExecArgv } from './thread-files.ts';
+
+/** What a thread is sent. */
+export interface PoolOrder<Task> {
+  /** Names the task in the events that its thread sends. */
+  readonly id: number;
+  readonly task: Task;
+}
+
+/** What a thread answers. */
+export type PoolAnswer = { readonly ok: unknown } | { readonly error: ErrorJson };
+
+/** What a thread may say in between, through `parentPort`. */
+export interface PoolEvent {
+  readonly taskId: number;
+  readonly event: unknown;
+}
+
+export interface PoolOptions {
+  /** The handler's module. */
+  readonly file: URL;
+  readonly threads: number;
+  readonly queueMax: number;
+}
+
+export interface PoolRunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** From the call on, waiting included. */
+  readonly timeoutMs: number;
+  readonly onEvent?: ((event: unknown) => void) | undefined;
+  /** Called when a thread takes the task up, with the time it waited. */
+  readonly onStart?: ((queueMs: number) => void) | undefined;
+}
+
+interface Queued<Task> {
+  readonly id: number;
+  readonly task: Task;
+  readonly options: PoolRunOptions;
+  readonly queuedAtMs: number;
+  readonly stop: AbortController;
+  readonly settle: (finish: { readonly ok: unknown } | { readonly error: ZkraftError }) => void;
+}
+
+export class ThreadPool<Task> {
+  readonly threads: number;
+  readonly #piscina: Piscina;
+  readonly #queueMax: number;
+  readonly #waiting: Queued<Task>[] = [];
+  readonly #running = new Map<number, Queued<Task>>();
+  #nextId = 1;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PoolOptions) {
+    this.threads = options.threads;
+    this.#queueMax = options.queueMax;
+    this.#piscina = new Piscina({
+      filename: options.file.href,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      execArgv: threadExecArgv(options.file),
+      recordTiming: false,
+    });
+    this.#piscina.on('message', (message: PoolEvent) => {
+      this.#running.get(message?.taskId)?.options.onEvent?.(message.event);
+    });
+    // A thread that died without a task: Piscina replaces it; the next task finds out if it cannot.
+    this.#piscina.on('error', () => {});
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** The number of live threads. */
+  get alive(): number {
+    return this.#piscina.threads.length;
+  }
+
+  /**
+   * The handler's answer. Rejects with its ZkraftError, or `overloaded`, `prover_aborted`, `prover_timeout`,
+   * `prover_crashed`, `shutting_down`.
+   */
+  run(task: Task, options: PoolRunOptions): Promise<unknown> {
+    const { signal, timeoutMs } = options;
+    if (this.#closing) return Promise.reject(new ZkraftError('shutting_down', 'the prover was closed'));
+    if (signal?.aborted) return Promise.reject(aborted());
+    if (this.#running.size >= this.threads && this.#waiting.length >= this.#queueMax) {
+      return Promise.reject(
+        new ZkraftError(
+          'overloaded',
+          `${this.#waiting.length} tasks wait for a proving thread already; try again later`,
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const stop = new AbortController();
+      const onAbort = (): void => this.#withdraw(entry, aborted());
+      const timer = setTimeout(() => {
+        this.#withdraw(entry, new ZkraftError('prover_timeout', `proving took longer than ${timeoutMs} ms`));
+      }, timeoutMs);
+      let settled = false;
+      const entry: Queued<Task> = {
+        id: this.#nextId++,
+        task,
+        options,
+        queuedAtMs: performance.now(),
+        stop,
+        settle: (finish) => {
+          if (settled) return;
+          settled = true;
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', onAbort);
+          if ('error' in finish) reject(finish.error);
+          else resolve(finish.ok);
+        },
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.push(entry);
+      this.#dispatch();
+    });
+  }
+
+  /** Takes the task out of the queue, or its thread's life. */
+  #withdraw(entry: Queued<Task>, error: ZkraftError): void {
+    entry.settle({ error });
+    const at = this.#waiting.indexOf(entry);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    else entry.stop.abort();
+  }
+
+  #dispatch(): void {
+    while (this.#running.size < this.threads) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      this.#running.set(next.id, next);
+      next.options.onStart?.(performance.now() - next.queuedAtMs);
+      const order: PoolOrder<Task> = { id: next.id, task: next.task };
+      this.#piscina
+        .run(order, { signal: next.stop.signal })
+        .then(
+          (answer: PoolAnswer) => next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) }),
+          (cause: unknown) => next.settle({ error: this.#lost(cause) }),
+        )
+        .finally(() => {
+          this.#running.delete(next.id);
+          this.#dispatch();
+        });
+    }
+  }
+
+  #lost(cause: unknown): ZkraftError {
+    if (this.#closing) return new ZkraftError('shutting_down', 'the prover was closed');
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new ZkraftError('prover_crashed', `a proving thread died (${why}); it is being replaced`, { cause });
+  }
+
+  /** Rejects what waits and runs with `shutting_down` and ends every thread. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    const error = new ZkraftError('shutting_down', 'the prover was closed');
+    for (const entry of [...this.#waiting, ...this.#running.values()]) this.#withdraw(entry, error);
+    await this.#piscina.destroy();
+  }
+}
+
+const aborted = (): ZkraftError => new ZkraftError('prover_aborted', 'proving was cancelled');
