@@ -1,4 +1,5 @@
-import { buildOpenApi } from '../../src/gateway/index.ts';
+import { silentLogger } from '../../src/common/index.ts';
+import { type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import { page, table } from './page.ts';
 
 interface Operation {
@@ -15,7 +16,7 @@ interface Schema {
 }
 
 export async function httpPage(): Promise<string> {
-  const document = (await buildOpenApi()) as { paths: Record<string, Record<string, Operation>> };
+  const document = await openApi();
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
@@ -26,6 +27,29 @@ export async function httpPage(): Promise<string> {
     '',
     ...operations.flatMap(({ path, method, operation }) => section(path, method, operation)),
   ]);
+}
+
+/** As a gateway serves it; nothing behind the gateway is asked for that. */
+async function openApi(): Promise<{ paths: Record<string, Record<string, Operation>> }> {
+  const absent = {} as never;
+  const options: GatewayOptions = {
+    host: '127.0.0.1',
+    port: 0,
+    tasks: absent,
+    health: absent,
+    artifacts: absent,
+    prover: absent,
+    authentication: { mode: 'none' },
+    logger: silentLogger,
+  };
+  const gateway = await startGateway(options);
+  try {
+    return (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, Operation>>;
+    };
+  } finally {
+    await gateway.close();
+  }
 }
 
 function section(path: string, method: string, operation: Operation): string[] {

@@ -1,47 +1,69 @@
 import { Registry } from 'prom-client';
-import { createCoordinatorMetrics } from '../../src/coordinator/metrics.ts';
+import { COORDINATOR_METRICS } from '../../src/coordinator/metrics.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
-import { createWorkerMetrics } from '../../src/worker/metrics.ts';
+import { WORKER_METRICS } from '../../src/worker/metrics.ts';
 import { page, table } from './page.ts';
 
-export async function metricsPage(): Promise<string> {
-  const services = [
-    ['gateway', createGatewayMetrics],
-    ['coordinator', createCoordinatorMetrics],
-    ['worker', createWorkerMetrics],
-  ] as const;
-  const body: string[] = [
-    'Each service serves Prometheus text at `metrics.path` (default `/metrics`): gateway and coordinator on their HTTP',
-    'port, a worker on `metrics.port`. Label values come from closed sets. Times are in seconds.',
-    '',
-  ];
-  for (const [name, create] of services) {
-    const registry = new Registry();
-    create(registry);
-    body.push(`## ${name}`, '', ...table(['metric', 'type', 'labels', 'meaning'], rows(registry)));
-  }
-  return page('Metrics', 'the metrics that each service registers', body);
+interface MetricRow {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
 }
 
-function rows(registry: Registry): string[][] {
-  return registry
-    .getMetricsAsArray()
-    .map((metric) => {
-      const known = metric as unknown as {
-        name: string;
-        help: string;
-        labelNames?: string[];
-        constructor: { name: string };
-      };
-      return [
-        `\`${known.name}\``,
-        known.constructor.name.toLowerCase(),
-        (known.labelNames ?? [])
-          .filter((label) => label !== 'le')
-          .map((label) => `\`${label}\``)
-          .join(', ') || '-',
-        known.help,
-      ];
-    })
-    .sort((a, b) => String(a[0]).localeCompare(String(b[0])));
+export function metricsPage(): string {
+  const services: readonly (readonly [string, readonly MetricRow[]])[] = [
+    ['gateway', gatewayRows()],
+    ['coordinator', coordinatorRows()],
+    ['worker', Object.values(WORKER_METRICS)],
+  ];
+  return page('Metrics', 'the metrics that each service registers', [
+    'Each service serves Prometheus text at `metrics.path` (default `/metrics`): gateway and coordinator on their HTTP',
+    'port, a worker on `metrics.port`. Label values come from closed sets; times are in seconds. Every process shows, too,',
+    "what prom-client collects by itself: `process_*` and `nodejs_*`, the event loop's lag among them.",
+    '',
+    ...services.flatMap(([name, rows]) => [
+      `## ${name}`,
+      '',
+      ...table(['metric', 'type', 'labels', 'meaning'], rows.map(cells).sort(byName)),
+    ]),
+  ]);
+}
+
+function coordinatorRows(): MetricRow[] {
+  return Object.entries(COORDINATOR_METRICS).map(([name, row]) => ({
+    name,
+    type: row.type,
+    labels: 'labels' in row ? row.labels : [],
+    help: row.help,
+  }));
+}
+
+const byName = (a: readonly string[], b: readonly string[]): number => String(a[0]).localeCompare(String(b[0]));
+
+const cells = (row: MetricRow): string[] => [
+  `\`${row.name}\``,
+  row.type,
+  row.labels.map((label) => `\`${label}\``).join(', ') || '-',
+  row.help,
+];
+
+/** The gateway's metrics have no table of their own: they are read from a registry. */
+function gatewayRows(): MetricRow[] {
+  const registry = new Registry();
+  createGatewayMetrics(registry, () => 0);
+  return registry.getMetricsAsArray().map((metric) => {
+    const known = metric as unknown as {
+      name: string;
+      help: string;
+      labelNames?: string[];
+      constructor: { name: string };
+    };
+    return {
+      name: known.name,
+      type: known.constructor.name.toLowerCase(),
+      labels: (known.labelNames ?? []).filter((label) => label !== 'le'),
+      help: known.help,
+    };
+  });
 }

@@ -15,6 +15,9 @@ import { launchGateway } from './gateway.ts';
 import { RunningGroup } from './running.ts';
 import { launchWorker } from './worker.ts';
 
+/** Ctrl-C must end all of it in seconds: what is still being proved is handed back and proved again at the next start. */
+const CLOSE_LIMITS = { drainMs: 1_000, flushMs: 1_000 };
+
 export interface DevOptions {
   readonly config: Config;
   readonly logger: Logger;
@@ -91,7 +94,9 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
     const gateway = group.add(await launchGateway(config, { store, prover: light, logger }));
     step(0.97, 'starting the worker');
     const grpc = coordinator.addresses.grpc as string;
-    const worker = group.add(await launchWorker(config, { prover, logger, coordinatorAddresses: [grpc] }));
+    const worker = group.add(
+      await launchWorker(config, { prover, logger, coordinatorAddresses: [grpc], limits: CLOSE_LIMITS }),
+    );
     step(1, 'ready');
     return {
       gatewayUrl: gateway.addresses.http as string,

@@ -10,7 +10,13 @@ import type { Running } from './running.ts';
 
 export async function launchWorker(
   config: Config,
-  parts: { prover: Prover; logger: Logger; coordinatorAddresses?: readonly string[] },
+  parts: {
+    prover: Prover;
+    logger: Logger;
+    coordinatorAddresses?: readonly string[];
+    /** How long a close may take; the worker's own defaults suit a service. */
+    limits?: { drainMs: number; flushMs: number };
+  },
 ): Promise<Running> {
   const id = config.get('worker.id') || defaultWorkerId();
   const dir = join(config.get('data.dir'), 'worker');
@@ -25,13 +31,11 @@ export async function launchWorker(
     registerRetries: config.get('worker.register_retries'),
     taskTimeoutMs: config.ms('worker.task_timeout'),
     workerToken: config.get('worker.token'),
-    ...(config.get('metrics.enabled')
-      ? {
-          httpHost: config.get('worker.http_host'),
-          httpPort: config.get('metrics.port'),
-          metricsPath: config.get('metrics.path'),
-        }
-      : {}),
+    httpHost: config.get('worker.http_host'),
+    httpPort: config.get('metrics.port'),
+    metricsPath: config.get('metrics.path'),
+    metricsEnabled: config.get('metrics.enabled'),
+    ...parts.limits,
     softwareVersion: VERSION,
     logger: parts.logger.child({ service: 'worker', worker_id: id }),
   });
