@@ -1,4 +1,5 @@
 DROP TABLE circuits;
 DROP TABLE blob_chunks;
 DROP TABLE blobs;
-DROP FUNCTION zkraft_blob_is_whole();
+DROP FUNCTION zkraft_blob_whole();
+DROP FUNCTION zkraft_blob_final();

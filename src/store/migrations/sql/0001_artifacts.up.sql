@@ -26,22 +26,26 @@ CREATE TABLE circuits (
   pinned_at timestamptz(3) NOT NULL DEFAULT now()
 );
 
--- A complete blob has all its bytes, and nothing takes that back.
-CREATE FUNCTION zkraft_blob_is_whole() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A complete blob has all its bytes. Checked at the end of the transaction, so that one statement may write a blob and
+-- its only chunk.
+CREATE FUNCTION zkraft_blob_whole() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   stored bigint;
 BEGIN
-  IF TG_OP = 'UPDATE' AND OLD.complete AND (NOT NEW.complete OR NEW.bytes <> OLD.bytes) THEN
-    RAISE EXCEPTION 'a complete blob cannot change' USING ERRCODE = 'check_violation', CONSTRAINT = 'blobs_complete_final';
-  END IF;
   SELECT coalesce(sum(octet_length(content)), 0) INTO stored FROM blob_chunks WHERE digest = NEW.digest;
-  IF NEW.complete AND stored <> NEW.bytes THEN
+  IF stored <> NEW.bytes THEN
     RAISE EXCEPTION 'the blob lacks chunks' USING ERRCODE = 'check_violation', CONSTRAINT = 'blobs_complete_whole';
   END IF;
   RETURN NULL;
 END $$;
-
--- Checked at the end of the transaction, so that one statement may write a blob and its only chunk.
 CREATE CONSTRAINT TRIGGER blobs_whole AFTER INSERT OR UPDATE ON blobs
   DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW WHEN (NEW.complete) EXECUTE FUNCTION zkraft_blob_is_whole();
+  FOR EACH ROW WHEN (NEW.complete) EXECUTE FUNCTION zkraft_blob_whole();
+
+-- And nothing takes that back.
+CREATE FUNCTION zkraft_blob_final() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a complete blob cannot change'
+    USING ERRCODE = 'check_violation', CONSTRAINT = 'blobs_complete_final';
+END $$;
+CREATE TRIGGER blobs_final BEFORE UPDATE ON blobs FOR EACH ROW WHEN (OLD.complete) EXECUTE FUNCTION zkraft_blob_final();
