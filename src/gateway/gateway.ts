@@ -5,7 +5,7 @@
  * that gateways can be many and each can die at any time.
  */
 import cors from '@fastify/cors';
-import { createHttpServer, type HttpServer, listenHttp } from '../common/http/index.ts';
+import { addProcessRoutes, createHttpServer, type HttpServer, listenHttp } from '../common/http/index.ts';
 import { createRegistry } from '../common/metrics/index.ts';
 import { checkHostNames, guard } from './access.ts';
 import { createAuthenticator } from './authentication.ts';
@@ -18,7 +18,7 @@ import { createGatewayMetrics, type GatewayMetrics, methodLabel } from './metric
 import { collectOpenApi } from './openapi.ts';
 import { type CorsOptions, checkBind, DEFAULTS, type GatewayOptions } from './options.ts';
 import { TreeRoots } from './roots.ts';
-import { addServiceRoutes } from './service-routes.ts';
+import { addServiceRoutes, liveSchema, metricsSchema } from './service-routes.ts';
 import { addTaskRoutes } from './task-routes.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -44,7 +44,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
   const app = createHttpServer({
     logger: options.logger,
     service: 'gateway',
-    ...(options.metrics.enabled ? { registry, metricsPath: options.metrics.path } : {}),
+    processRoutes: false,
     ...(options.trustProxy ? { trustProxy: options.trustProxy } : {}),
     bodyLimitBytes: options.bodyLimitBytes,
     requestTimeoutMs: options.readTimeoutMs,
@@ -60,6 +60,11 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
   if (!byKey && !options.trustProxy?.length) checkHostNames(app);
   if (options.cors.enabled) await allowOrigins(app, options.cors);
   await collectOpenApi(app, byKey);
+  addProcessRoutes(
+    app,
+    { service: 'gateway', ...(options.metrics.enabled ? { registry, metricsPath: options.metrics.path } : {}) },
+    { live: liveSchema, metrics: metricsSchema },
+  );
   addServiceRoutes(app, new HealthChecks(options.health, circuits), createFrontPage({ withKey: byKey }));
   await app.register(
     async (scope) => {

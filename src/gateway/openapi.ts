@@ -1,5 +1,6 @@
 /** /openapi.json: OpenAPI 3.1, collected from the schemas of the routes that are added after this. */
 import swagger from '@fastify/swagger';
+import Type from 'typebox';
 import type { HttpServer } from '../common/http/index.ts';
 import { VERSION } from '../common/index.ts';
 
@@ -30,7 +31,16 @@ export async function collectOpenApi(app: HttpServer, withKeys: boolean): Promis
     },
   });
   let text: string | undefined;
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+  const schema = {
+    operationId: 'openapi',
+    summary: 'This document',
+    tags: ['service'],
+    security: [],
+    response: {
+      200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: Type.Unknown() } } },
+    },
+  };
+  app.get('/openapi.json', { schema }, async (_request, reply) => {
     text ??= JSON.stringify(app.swagger());
     return reply.type('application/json; charset=utf-8').header('cache-control', 'public, max-age=300').send(text);
   });

@@ -229,6 +229,13 @@ export const liveAnswer = Type.Object({
   uptime_s: Type.Integer(),
 });
 
+export const frontAnswer = Type.Object({
+  service: Type.String(),
+  version: Type.String(),
+  openapi: Type.String(),
+  routes: Type.Array(Type.String()),
+});
+
 /** Answers by status for codes of the error table, each with its codes and texts. */
 export function refusals(codes: readonly ErrorCode[]): Record<number, TObject> {
   const byStatus: Record<number, ErrorCode[]> = {};

@@ -1,5 +1,6 @@
 /** GET /health, /ready and /: is it well, and what is it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
 import { errorAnswer, type HttpServer } from '../common/http/index.ts';
 import { VERSION } from '../common/index.ts';
 import { type FrontPage, renderFrontPage } from './front-page.ts';
@@ -7,6 +8,23 @@ import type { Checked, HealthChecks } from './health.ts';
 import * as schemas from './schemas.ts';
 
 const SERVICE = 'zkraft gateway';
+
+export const liveSchema = {
+  operationId: 'live',
+  summary: 'Does the process live',
+  description: 'About the process alone. What restarts must ask this, and nothing else.',
+  tags: ['service'],
+  security: [],
+  response: { 200: { description: 'Yes.', ...schemas.liveAnswer } },
+};
+
+export const metricsSchema = {
+  operationId: 'metrics',
+  summary: 'Metrics for Prometheus',
+  tags: ['service'],
+  security: [],
+  response: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: Type.String() } } } },
+};
 
 export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: FrontPage): void {
   const answer = (request: FastifyRequest, reply: FastifyReply, { checks: parts, error }: Checked, good: string) => {
@@ -53,7 +71,19 @@ export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: Fr
     async (request, reply) => answer(request, reply, await checks.ready(), 'ready'),
   );
 
-  app.get('/', { schema: { hide: true } }, async (request, reply) => {
+  const frontSchema = {
+    operationId: 'front',
+    summary: 'What this is; a page for browsers, by Accept',
+    tags: ['service'],
+    security: [],
+    response: {
+      200: {
+        description: 'Service, version and routes.',
+        content: { 'application/json': { schema: schemas.frontAnswer }, 'text/html': { schema: Type.String() } },
+      },
+    },
+  };
+  app.get('/', { schema: frontSchema }, async (request, reply) => {
     reply.header('vary', 'Accept');
     if (/\btext\/html\b/i.test(request.headers.accept ?? '')) {
       reply.header('content-security-policy', page.contentSecurityPolicy);

@@ -5,8 +5,8 @@
  * which the leaves fit and for which there are keys.
  */
 
-import { depthFor } from '../prover/index.ts';
 import { packElements, parseElement, toBytesBE, ZkraftError } from '../common/index.ts';
+import { depthFor } from '../prover/index.ts';
 import type { NewTask } from '../store/types.ts';
 import type { Circuits } from './circuits.ts';
 import { contentHash } from './content-hash.ts';

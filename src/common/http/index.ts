@@ -2,4 +2,4 @@
 export { type ErrorAnswer, errorAnswer } from './error-answer.ts';
 export { parseJsonBody } from './json-body.ts';
 export { type Listening, type ListenOptions, listenHttp } from './listen.ts';
-export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
+export { addProcessRoutes, createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';

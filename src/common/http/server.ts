@@ -18,6 +18,7 @@ import fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchema,
   LogController,
   type RawServerDefault,
 } from 'fastify';
@@ -70,6 +71,8 @@ export interface HttpServerOptions {
   /** After this, closing ends the connections that are still open. */
   readonly closeGraceMs?: number;
   readonly jsonDepthMax?: number;
+  /** False: the caller adds them with `addProcessRoutes`, after a plugin that must see every route. */
+  readonly processRoutes?: boolean;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -110,7 +113,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   addHeaders(app, limits.writeMs);
   addRouteRefusals(app, closing.signal);
   addRequestLog(app);
-  addProcessRoutes(app, options);
+  if (options.processRoutes !== false) addProcessRoutes(app, options);
 
   app.addHook('preClose', async () => {
     closing.abort();
@@ -279,11 +282,17 @@ function addRequestLog(app: HttpServer): void {
   });
 }
 
-function addProcessRoutes(app: HttpServer, { service, registry, metricsPath }: HttpServerOptions): void {
-  app.get('/livez', async () => ({ status: 'ok', service, version: VERSION, uptime_s: Math.floor(process.uptime()) }));
+/** `/livez` and, with a registry, the metrics. `schemas` describe them to a plugin that collects descriptions. */
+export function addProcessRoutes(
+  app: HttpServer,
+  { service, registry, metricsPath }: Pick<HttpServerOptions, 'service' | 'registry' | 'metricsPath'>,
+  schemas: { readonly live?: FastifySchema; readonly metrics?: FastifySchema } = {},
+): void {
+  app.get('/livez', { schema: schemas.live ?? {} }, async (_request, reply) =>
+    reply.send({ status: 'ok', service, version: VERSION, uptime_s: Math.floor(process.uptime()) }),
+  );
   if (!registry) return;
-  app.get(metricsPath ?? '/metrics', async (_request, reply) => {
-    reply.type(registry.contentType);
-    return await registry.metrics();
-  });
+  app.get(metricsPath ?? '/metrics', { schema: schemas.metrics ?? {} }, async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  );
 }
