@@ -14,8 +14,6 @@ import { invariant, ZkraftError } from '../../common/index.ts';
 import {
   G1_BYTES,
   G2_BYTES,
-  parseR1cs,
-  type R1cs,
   readG1Montgomery,
   readG2Montgomery,
   SCALAR_BYTES,
@@ -24,7 +22,6 @@ import {
   writeZkey,
 } from '../formats/index.ts';
 import { Crew } from './crew.ts';
-import { domainSizeOf } from './qap.ts';
 import type { Prepared } from './thread-jobs.ts';
 import { drawTrapdoor, type RandomBytes, TRAPDOOR_BYTES } from './trapdoor.ts';
 
@@ -57,36 +54,26 @@ const THREADS_MAX = 64;
 const SLICE_POINTS = { g1: 1024, g2: 256 } as const;
 
 /** Makes the key of a circuit. `r1cs_invalid` when the file is malformed or too large; the main thread stays free. */
-export async function singlePartySetup(r1csBytes: Uint8Array, options: SinglePartyOptions = {}): Promise<SetupResult> {
+export async function singlePartySetup(r1cs: Uint8Array, options: SinglePartyOptions = {}): Promise<SetupResult> {
   const threads = options.threads ?? Math.min(availableParallelism(), 8);
   if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
     throw new ZkraftError('invalid_input', `threads is ${threads}; it must be 1 to ${THREADS_MAX}`, {
       field: 'threads',
     });
   }
-  const r1cs = parseR1cs(r1csBytes);
-  const domainSize = domainSizeOf(r1cs);
-  if (domainSize > SETUP_DOMAIN_MAX) {
-    throw new ZkraftError(
-      'r1cs_invalid',
-      `the circuit needs a domain of ${domainSize}; a one-party set-up takes up to ${SETUP_DOMAIN_MAX}. ` +
-        'Make its key from a .ptau file',
-      { field: 'r1cs' },
-    );
-  }
   const secrets: SharedArrayBuffer[] = [];
   await using crew = new Crew(threads, options.signal);
   try {
     const trapdoor = new SharedArrayBuffer(TRAPDOOR_BYTES);
     secrets.push(trapdoor);
-    drawTrapdoor(new Uint8Array(trapdoor), domainSize, options.randomBytes ?? systemRandomBytes);
+    drawTrapdoor(new Uint8Array(trapdoor), options.randomBytes ?? systemRandomBytes);
 
     options.onProgress?.({ stage: 'scalars', done: 0, total: 0 });
-    const prepared = await crew.run({ kind: 'prepare', r1cs: r1csBytes, trapdoor });
+    const prepared = await crew.run({ kind: 'prepare', r1cs, domainSizeMax: SETUP_DOMAIN_MAX, trapdoor });
     secrets.push(prepared.g1, prepared.g2);
 
     const points = await multiplyAll(crew, prepared, options.onProgress);
-    const zkey = assemble(r1cs, domainSize, prepared.coefficients, points, circuitDigest(r1csBytes));
+    const zkey = assemble(prepared, points, circuitDigest(r1cs));
     options.onProgress?.({ stage: 'key', done: points.total, total: points.total });
     const verificationKey = await crew.run({ kind: 'verification-key', zkey });
     return { zkey, verificationKey };
@@ -127,13 +114,8 @@ async function multiplyAll(
 }
 
 /** Cuts the two lists of points into sections, in the order in which thread.ts laid them out. */
-function assemble(
-  r1cs: R1cs,
-  domainSize: number,
-  coefficients: Uint8Array,
-  points: Points,
-  digest: Uint8Array,
-): Uint8Array {
+function assemble(prepared: Prepared, points: Points, digest: Uint8Array): Uint8Array {
+  const { wires, publics, domainSize, coefficients } = prepared;
   const cutter = (bytes: Uint8Array, size: number) => {
     let at = 0;
     return {
@@ -150,7 +132,6 @@ function assemble(
   const oneG2 = () => readG2Montgomery(viewOf(g2.take(1)), 0) ?? null;
   const [alpha1, beta1, delta1] = [oneG1(), oneG1(), oneG1()];
   const [beta2, gamma2, delta2] = [oneG2(), oneG2(), oneG2()];
-  const { wires, publics } = r1cs;
   const sections = {
     ic: g1.take(publics + 1),
     a: g1.take(wires),

@@ -6,16 +6,20 @@
 import type { ErrorJson } from '../../common/index.ts';
 import type { VerificationKey } from '../formats/index.ts';
 
-/** Parses the circuit and computes every scalar of its key. */
+/** Parses the circuit and computes every scalar of its key. `r1cs_invalid` when it is malformed or too large. */
 export interface PrepareJob {
   readonly kind: 'prepare';
   readonly r1cs: Uint8Array;
+  readonly domainSizeMax: number;
   /** TRAPDOOR_BYTES */
   readonly trapdoor: SharedArrayBuffer;
 }
 
 /** The scalars in the order of sections, 32 bytes little-endian each. */
 export interface Prepared {
+  readonly wires: number;
+  readonly publics: number;
+  readonly domainSize: number;
   readonly coefficients: Uint8Array;
   /** alpha, beta, delta, then IC, A, B1, C, H */
   readonly g1: SharedArrayBuffer;

@@ -18,10 +18,22 @@ import { readTrapdoor } from './trapdoor.ts';
 
 function prepare(job: PrepareJob): Prepared {
   const r1cs = parseR1cs(job.r1cs);
+  const domainSize = domainSizeOf(r1cs);
+  if (domainSize > job.domainSizeMax) {
+    throw new ZkraftError(
+      'r1cs_invalid',
+      `the circuit needs a domain of ${domainSize}; a one-party set-up takes up to ${job.domainSizeMax}. ` +
+        'Make its key from a .ptau file',
+      { field: 'r1cs' },
+    );
+  }
   const trapdoor = readTrapdoor(new Uint8Array(job.trapdoor));
   const { alpha, beta, gamma, delta } = trapdoor;
-  const { ic, a, b, c, h } = qapScalars(r1cs, domainSizeOf(r1cs), trapdoor);
+  const { ic, a, b, c, h } = qapScalars(r1cs, domainSize, trapdoor);
   return {
+    wires: r1cs.wires,
+    publics: r1cs.publics,
+    domainSize,
     coefficients: coefficientSection(r1cs),
     g1: toShared([[alpha, beta, delta], ic, a, b, c, h]),
     g2: toShared([[beta, gamma, delta], b]),

@@ -10,7 +10,7 @@
  */
 import { invariant } from '../../common/index.ts';
 import { readInteger, SCALAR_BYTES, viewOf, writeInteger } from '../formats/index.ts';
-import { Fr } from '../reference/index.ts';
+import { Fr, TWO_ADICITY } from '../reference/index.ts';
 
 export interface Trapdoor {
   readonly tau: bigint;
@@ -44,15 +44,15 @@ function draw(randomBytes: RandomBytes, accept: (value: bigint) => boolean): big
 const isPlusMinus = (a: bigint, b: bigint): boolean => a === b || a === Fr.neg(b);
 
 /**
- * Draws a trapdoor for a domain of `domainSize` roots of unity into `into`, TRAPDOOR_BYTES long.
+ * Draws a trapdoor into `into`, TRAPDOOR_BYTES long.
  *
- * Refused: any zero; tau in the domain or on its odd coset (tau^2n = 1: a Lagrange polynomial would vanish);
- * delta or gamma = +-1, and delta = +-gamma, by which anybody could forge.
+ * Refused: any zero, one or minus one; a tau whose order is a power of two (it could lie in the domain or on its odd
+ * coset, where Lagrange polynomials vanish); delta = +-gamma, by which anybody could forge.
  */
-export function drawTrapdoor(into: Uint8Array, domainSize: number, randomBytes: RandomBytes): void {
+export function drawTrapdoor(into: Uint8Array, randomBytes: RandomBytes): void {
   invariant(into.length === TRAPDOOR_BYTES, 'the buffer for the trapdoor has the wrong size');
   const isUsual = (value: bigint): boolean => value > 1n && value !== Fr.modulus - 1n;
-  const tau = draw(randomBytes, (value) => isUsual(value) && Fr.pow(value, BigInt(2 * domainSize)) !== 1n);
+  const tau = draw(randomBytes, (value) => isUsual(value) && Fr.pow(value, 1n << BigInt(TWO_ADICITY)) !== 1n);
   const alpha = draw(randomBytes, isUsual);
   const beta = draw(randomBytes, isUsual);
   const gamma = draw(randomBytes, isUsual);
