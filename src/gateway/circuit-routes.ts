@@ -3,10 +3,14 @@ import Type from 'typebox';
 import type { HttpServer } from '../common/http/index.ts';
 import { type Circuits, describeCircuit } from './circuits.ts';
 import * as schemas from './schemas.ts';
-import { API_REFUSALS } from './task-routes.ts';
 
 export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
-  const notFound = schemas.refusals([...API_REFUSALS, 'circuit_not_found', 'artifact_not_found', 'artifact_corrupt']);
+  const notFound = schemas.refusals([
+    ...schemas.API_REFUSALS,
+    'circuit_not_found',
+    'artifact_not_found',
+    'artifact_corrupt',
+  ]);
 
   api.get(
     '/circuits',
@@ -18,7 +22,7 @@ export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
         querystring: schemas.noQuery,
         response: {
           200: { description: 'The circuits.', ...schemas.circuitsAnswer },
-          ...schemas.refusals(API_REFUSALS),
+          ...schemas.refusals(schemas.API_REFUSALS),
         },
       },
     },

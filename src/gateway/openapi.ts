@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import Type from 'typebox';
 import type { HttpServer } from '../common/http/index.ts';
 import { VERSION } from '../common/index.ts';
+import { serviceRefusals } from './schemas.ts';
 
 export async function collectOpenApi(app: HttpServer, withKeys: boolean): Promise<void> {
   await app.register(swagger, {
@@ -38,6 +39,7 @@ export async function collectOpenApi(app: HttpServer, withKeys: boolean): Promis
     security: [],
     response: {
       200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: Type.Unknown() } } },
+      ...serviceRefusals,
     },
   };
   app.get('/openapi.json', { schema }, async (_request, reply) => {

@@ -217,9 +217,10 @@ export const checksAnswer = Type.Object({
 export const unavailableAnswer = Type.Object({
   success: Type.Literal(false),
   error: Type.String(),
-  code: Type.Enum(['database_unavailable', 'circuit_unavailable']),
+  code: Type.Enum(['database_unavailable', 'circuit_unavailable', 'shutting_down']),
   request_id: requestId,
-  ...checksAnswer.properties,
+  // Absent when the process is stopping and was not asked.
+  ...Type.Partial(checksAnswer).properties,
 });
 
 export const liveAnswer = Type.Object({
@@ -235,6 +236,25 @@ export const frontAnswer = Type.Object({
   openapi: Type.String(),
   routes: Type.Array(Type.String()),
 });
+
+/** What any route may answer. */
+const ANY_REFUSALS: readonly ErrorCode[] = [
+  'invalid_request',
+  'request_timeout',
+  'host_not_allowed',
+  'header_too_large',
+  'shutting_down',
+  'internal',
+];
+
+/** What any route below /api/v1 may answer. */
+export const API_REFUSALS: readonly ErrorCode[] = [
+  ...ANY_REFUSALS,
+  'unauthenticated',
+  'rate_limited',
+  'database_unavailable',
+  'overloaded',
+];
 
 /** Answers by status for codes of the error table, each with its codes and texts. */
 export function refusals(codes: readonly ErrorCode[]): Record<number, TObject> {
@@ -258,3 +278,5 @@ export function refusals(codes: readonly ErrorCode[]): Record<number, TObject> {
     ]),
   );
 }
+
+export const serviceRefusals = refusals(ANY_REFUSALS);

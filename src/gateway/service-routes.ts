@@ -15,7 +15,7 @@ export const liveSchema = {
   description: 'About the process alone. What restarts must ask this, and nothing else.',
   tags: ['service'],
   security: [],
-  response: { 200: { description: 'Yes.', ...schemas.liveAnswer } },
+  response: { 200: { description: 'Yes.', ...schemas.liveAnswer }, ...schemas.serviceRefusals },
 };
 
 export const metricsSchema = {
@@ -23,7 +23,10 @@ export const metricsSchema = {
   summary: 'Metrics for Prometheus',
   tags: ['service'],
   security: [],
-  response: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: Type.String() } } } },
+  response: {
+    200: { description: 'The metrics.', content: { 'text/plain': { schema: Type.String() } } },
+    ...schemas.serviceRefusals,
+  },
 };
 
 export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: FrontPage): void {
@@ -37,6 +40,7 @@ export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: Fr
       .send({ ...errorAnswer(error, request.id), ...shown });
   };
   const unavailable = {
+    ...schemas.serviceRefusals,
     503: {
       ...schemas.unavailableAnswer,
       description: 'The answer is no: the database is away, or (for /ready) no circuit has keys.',
@@ -81,6 +85,7 @@ export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: Fr
         description: 'Service, version and routes.',
         content: { 'application/json': { schema: schemas.frontAnswer }, 'text/html': { schema: Type.String() } },
       },
+      ...schemas.serviceRefusals,
     },
   };
   app.get('/', { schema: frontSchema }, async (request, reply) => {

@@ -22,20 +22,6 @@ export interface TaskRouteParts {
   readonly longPollMaxMs: number;
 }
 
-/** What any route below /api/v1 may answer. */
-export const API_REFUSALS: readonly ErrorCode[] = [
-  'invalid_request',
-  'unauthenticated',
-  'request_timeout',
-  'host_not_allowed',
-  'rate_limited',
-  'header_too_large',
-  'database_unavailable',
-  'overloaded',
-  'shutting_down',
-  'internal',
-];
-
 const SUBMIT_REFUSALS: readonly ErrorCode[] = [
   'invalid_json',
   'invalid_leaves',
@@ -69,7 +55,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
         response: {
           202: { description: 'A new task.', ...schemas.submitAnswer },
           200: { description: 'The same request was there before; X-Cache is HIT.', ...schemas.submitAnswer },
-          ...schemas.refusals([...API_REFUSALS, ...SUBMIT_REFUSALS]),
+          ...schemas.refusals([...schemas.API_REFUSALS, ...SUBMIT_REFUSALS]),
         },
       },
       preValidation: async (request) => {
@@ -121,7 +107,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
         querystring: schemas.waitQuery,
         response: {
           200: { description: 'The task.', ...schemas.taskAnswer },
-          ...schemas.refusals([...API_REFUSALS, 'invalid_task_id', 'task_not_found']),
+          ...schemas.refusals([...schemas.API_REFUSALS, 'invalid_task_id', 'task_not_found']),
         },
       },
     },
