@@ -169,7 +169,7 @@ function fail(state: CoordinatorState, command: Of<'task_failed'>, index: number
   const { lease, code, message, badProof } = command;
   const task = taskUnder(state, lease);
   if (task === undefined) return [stale(state, lease.taskId)];
-  const events = endLease(state, task, { code, message, retryable: command.retryable }, index);
+  const events = endLease(state, task, { code, message, retryable: command.retryable }, index, true);
   if (!badProof) return events;
   const conduct = conductOf(state, lease.workerId);
   conduct.badProofs += 1;
@@ -190,7 +190,7 @@ function cancel(state: CoordinatorState, command: Of<'task_cancelled'>, index: n
   const lease = liveLease(held);
   if (held !== undefined && lease !== undefined) {
     dropLease(state, held);
-    events.push({ kind: 'lease_ended', lease, code: 'task_cancelled' });
+    events.push({ kind: 'lease_ended', lease, code: 'task_cancelled', reported: false });
   }
   const task = held ?? newTask(nameOnly(taskId, requestId), NO_RETRY, attempt);
   task.phase = 'cancelled';
@@ -231,14 +231,14 @@ function prune(state: CoordinatorState, upto: number): StateEvent[] {
   return [{ kind: 'projected', upto: reach, forgotten }];
 }
 
-function endLease(state: CoordinatorState, task: Task, cause: Cause, index: number): StateEvent[] {
+function endLease(state: CoordinatorState, task: Task, cause: Cause, index: number, reported = false): StateEvent[] {
   const lease = liveLease(task);
   if (lease === undefined) return [];
   dropLease(state, task);
   const message = cause.message.slice(0, MESSAGE_CHARS_MAX);
   const outcome = settleFailure(task, { ...cause, message }, state.nowMs);
   touch(state, lease.taskId, index);
-  return [{ kind: 'lease_ended', lease, code: cause.code }, outcome];
+  return [{ kind: 'lease_ended', lease, code: cause.code, reported }, outcome];
 }
 
 function endAllLeases(state: CoordinatorState, workerId: string, message: string, index: number): StateEvent[] {

@@ -96,9 +96,8 @@ export function decodeCommand(data: Uint8Array): Command | undefined {
     return undefined;
   }
   if (!isRecord(json) || json.v !== COMMAND_VERSION || !isCount(json.nowMs)) return undefined;
-  const check = typeof json.kind === 'string' && Object.hasOwn(CHECKS, json.kind) && CHECKS[json.kind as CommandKind];
-  if (!check || !check(json)) return undefined;
-  return json as unknown as Command;
+  if (typeof json.kind !== 'string' || !Object.hasOwn(CHECKS, json.kind)) return undefined;
+  return CHECKS[json.kind as CommandKind](json) ? (json as unknown as Command) : undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

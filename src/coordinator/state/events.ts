@@ -31,7 +31,13 @@ export type StateEvent =
   | { readonly kind: 'started'; readonly lease: LeaseRef }
   | { readonly kind: 'completed'; readonly lease: LeaseRef }
   /** The lease ended without a result; what became of the task is in the event after it. */
-  | { readonly kind: 'lease_ended'; readonly lease: LeaseRef; readonly code: string }
+  | {
+      readonly kind: 'lease_ended';
+      readonly lease: LeaseRef;
+      readonly code: string;
+      /** The holder said so itself, and need not be told. */
+      readonly reported: boolean;
+    }
   | {
       readonly kind: 'retry_scheduled';
       readonly taskId: string;

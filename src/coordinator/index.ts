@@ -1,0 +1,366 @@
+/**
+ * A coordinator: leases tasks to workers, judges their proofs, and writes what was decided into the database.
+ *
+ * `startCoordinator` binds both ports, opens the log, and leads as soon as the log says so. It owns the log it is
+ * given and closes it; store, artifacts and verifier remain their owner's. See README.md.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type HttpServer, listenHttp } from '../common/http/index.ts';
+import { type Logger, VERSION, ZkraftError } from '../common/index.ts';
+import type { ArtifactStore } from '../prover/artifacts/types.ts';
+import type { Prover } from '../prover/types.ts';
+import { openSingleNodeLog, type ReplicatedLog } from '../raft/index.ts';
+import type { SchedulingStore, StoreHealth } from '../store/types.ts';
+import { CircuitCatalog } from './circuits.ts';
+import { Leader, type LeaderLimits } from './leader.ts';
+import { type CoordinatorMetrics, createMetrics } from './metrics.ts';
+import { Replica } from './replica.ts';
+import {
+  ArtifactSender,
+  type CoordinatorStatus,
+  createStatusHttp,
+  createWorkerAuth,
+  createWorkerService,
+  type GrpcServer,
+  type LeaderFace,
+  ProofJudge,
+  Reports,
+  startGrpcServer,
+  TaskStreams,
+} from './service/index.ts';
+import { isLive, type StateEvent } from './state/index.ts';
+
+export { COORDINATOR_METRICS } from './metrics.ts';
+export type { CoordinatorStatus } from './service/index.ts';
+export type { StateEvent } from './state/index.ts';
+
+export interface CoordinatorOptions {
+  readonly id: string;
+  readonly store: SchedulingStore & StoreHealth;
+  readonly artifacts: ArtifactStore;
+  readonly verifier: Prover;
+  /** A log of the caller's making; else one node's, in `logDir`. Either is closed with the coordinator. */
+  readonly log?: ReplicatedLog<readonly StateEvent[]>;
+  readonly logDir?: string;
+  /** Name of this node in the log. Default: `id`. */
+  readonly nodeId?: string;
+  readonly snapshotIntervalMs?: number;
+  readonly snapshotThreshold?: number;
+  readonly grpcHost: string;
+  /** 0 takes any free port. */
+  readonly grpcPort: number;
+  /** Where workers reach the gRPC port. Default: host and port bound. */
+  readonly advertisedGrpcAddress?: string;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly metricsPath?: string;
+  readonly pollIntervalMs?: number;
+  /** A worker silent for so long is dead; also how long a lease lives without being renewed. */
+  readonly heartbeatTimeoutMs?: number;
+  readonly heartbeatIntervalMs?: number;
+  /** The most that a task may stay delivered but not started. */
+  readonly staleTaskTimeoutMs?: number;
+  /** How often the database is compared with the state. */
+  readonly cleanupIntervalMs?: number;
+  readonly taskTimeoutMs?: number;
+  /** An assignment not acknowledged for so long is sent again; after three times the lease is lost. */
+  readonly deliveryTimeoutMs?: number;
+  readonly maxAttempts?: number;
+  readonly backoffBaseMs?: number;
+  readonly backoffCapMs?: number;
+  /** A waiting task gains one priority for each such span. */
+  readonly ageingMs?: number;
+  readonly outboxMax?: number;
+  /** At least 16 characters. Without one, whoever reaches the port can be a worker. */
+  readonly workerToken?: string;
+  readonly reflection?: boolean;
+  readonly logger: Logger;
+  /** Called once if this node can no longer serve (its disk failed): the process should end and be restarted. */
+  readonly onFatal?: (error: ZkraftError) => void;
+}
+
+export interface Coordinator {
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  status(): CoordinatorStatus;
+  /** Stops within 5 s; what was accepted is in the log. Idempotent. */
+  close(): Promise<void>;
+}
+
+const WORKER_TOKEN_CHARS_MIN = 16;
+const CALLS_GRACE_MS = 1_500;
+
+/**
+ * Rejects with `port_in_use`, `already_running`, `log_corrupt`, `foreign_cluster`, `config_invalid`, having released
+ * all that it took. A database that cannot be reached is waited for: /health says so meanwhile.
+ */
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const node = new CoordinatorNode(options);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}
+
+class CoordinatorNode implements Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #logger: Logger;
+  readonly #metrics: CoordinatorMetrics = createMetrics();
+  readonly #streams = new TaskStreams();
+  readonly #catalog: CircuitCatalog;
+  readonly #limits: LeaderLimits;
+  #log: ReplicatedLog<readonly StateEvent[]> | undefined;
+  #replica: Replica | undefined;
+  #leader: Leader | undefined;
+  #face: LeaderFace | undefined;
+  #grpc: GrpcServer | undefined;
+  #http: HttpServer | undefined;
+  #httpPort = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ coordinator_id: options.id });
+    this.#log = options.log;
+    this.#catalog = new CircuitCatalog(options.artifacts);
+    this.#limits = limitsOf(options);
+  }
+
+  get grpcPort(): number {
+    return this.#grpc?.port ?? 0;
+  }
+
+  get httpPort(): number {
+    return this.#httpPort;
+  }
+
+  async start(): Promise<void> {
+    const { id, workerToken } = this.#options;
+    if (workerToken !== undefined && workerToken.length < WORKER_TOKEN_CHARS_MIN) {
+      throw new ZkraftError('config_invalid', `the worker token is shorter than ${WORKER_TOKEN_CHARS_MIN} characters`, {
+        field: 'coordinator.worker_token',
+      });
+    }
+    // Ports first: a second coordinator on this machine is found out before it touches a log.
+    this.#grpc = await this.#bindGrpc();
+    await this.#bindHttp();
+    this.#log ??= await this.#openLog();
+    const replica = new Replica({
+      log: this.#log,
+      now: Date.now,
+      committed: (ms) => this.#metrics.time('raft_commit_seconds', ms),
+    });
+    this.#replica = replica;
+    await replica.start();
+    this.#metrics.beforeScrape(() => this.#measure());
+    this.#log.onStateChange((status) => {
+      this.#metrics.add('raft_leader_changes_total');
+      this.#followLog(status.state === 'Leader', status.state === 'Shutdown');
+    });
+    if (replica.status().state === 'Leader') await this.#lead();
+    this.#logger.info({ grpc_port: this.grpcPort, http_port: this.#httpPort, id }, 'coordinator started');
+  }
+
+  status(): CoordinatorStatus {
+    const replica = this.#replica;
+    const state = replica?.state;
+    const workers = { total: state?.workers.size ?? 0, active: 0, suspect: 0, dead: 0 };
+    let slots = 0;
+    for (const worker of state?.workers.values() ?? []) {
+      slots += worker.slots;
+      if (this.#leader !== undefined) workers[this.#leader.watch.liveness(worker.id, performance.now())] += 1;
+    }
+    return {
+      coordinatorId: this.#options.id,
+      raft: replica?.status() ?? this.#notStarted(),
+      workers,
+      capacity: { total: slots, used: [...(state?.tasks.values() ?? [])].filter(isLive).length },
+      scheduler: { ...(this.#leader?.driver.counts ?? { tasksAssigned: 0, assignmentsFailed: 0, pollCycles: 0 }) },
+      outbox: state?.outbox.size ?? 0,
+      refusal:
+        this.#closing === undefined
+          ? this.#leader?.refusal
+          : new ZkraftError('shutting_down', 'this coordinator is stopping'),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#grpc?.setServing(false);
+    this.#streams.endAll(new ZkraftError('shutting_down', 'this coordinator is stopping; find the next leader'));
+    // Reports in flight are still decided and answered; only then do projection and log end.
+    await this.#grpc?.close(CALLS_GRACE_MS);
+    await this.#leader?.close();
+    await this.#log?.close();
+    await Promise.race([this.#http?.close(), sleep(500, undefined, { ref: false })]);
+    this.#logger.info('coordinator stopped');
+  }
+
+  #followLog(leads: boolean, dead: boolean): void {
+    if (this.#closing !== undefined) return;
+    if (leads) {
+      this.#lead().catch((error: unknown) => this.#logger.error({ err: error }, 'could not begin to lead'));
+      return;
+    }
+    const leader = this.#leader;
+    this.#leader = undefined;
+    this.#face = undefined;
+    this.#grpc?.setServing(false);
+    this.#streams.endAll(new ZkraftError('not_leader', 'this coordinator does not lead any more'));
+    leader?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'leadership ended badly'));
+    if (dead) this.#options.onFatal?.(new ZkraftError('internal', 'the replicated log cannot be written; see the log'));
+  }
+
+  async #lead(): Promise<void> {
+    const replica = this.#replica;
+    if (replica === undefined || this.#leader !== undefined) return;
+    const now = () => performance.now();
+    const leader = new Leader({
+      replica,
+      store: this.#options.store,
+      catalog: this.#catalog,
+      streams: this.#streams,
+      limits: this.#limits,
+      softwareVersion: VERSION,
+      metrics: this.#metrics,
+      logger: this.#logger,
+      now,
+      epochNow: Date.now,
+      random: Math.random,
+    });
+    this.#leader = leader;
+    await leader.start();
+    const { watch, leases, deliveries, driver } = leader;
+    const reports = new Reports({
+      replica,
+      judge: new ProofJudge({ verifier: this.#options.verifier, catalog: this.#catalog, metrics: this.#metrics }),
+      catalog: this.#catalog,
+      leases,
+      driver,
+      metrics: this.#metrics,
+      logger: this.#logger,
+      now,
+    });
+    if (this.#leader !== leader) return;
+    this.#face = {
+      replica,
+      watch,
+      leases,
+      deliveries,
+      driver,
+      reports,
+      get refusal() {
+        return leader.refusal;
+      },
+    };
+    this.#grpc?.setServing(true);
+  }
+
+  #bindGrpc(): Promise<GrpcServer> {
+    const { grpcHost: host, grpcPort: port, workerToken, reflection, heartbeatIntervalMs, artifacts } = this.#options;
+    const service = createWorkerService({
+      replica: () => this.#replica,
+      streams: this.#streams,
+      artifacts: new ArtifactSender(artifacts.blobs, this.#catalog),
+      leader: () => this.#face,
+      authenticate: createWorkerAuth(workerToken),
+      heartbeatIntervalMs: heartbeatIntervalMs ?? 5_000,
+      metrics: this.#metrics,
+      logger: this.#logger,
+      now: () => performance.now(),
+      isClosing: () => this.#closing !== undefined,
+    });
+    return startGrpcServer({ host, port, service, reflection: reflection ?? false });
+  }
+
+  async #bindHttp(): Promise<void> {
+    const { httpHost, httpPort, store, metricsPath } = this.#options;
+    this.#http = createStatusHttp({
+      store,
+      registry: this.#metrics.registry,
+      status: () => this.status(),
+      logger: this.#logger,
+      ...(metricsPath === undefined ? {} : { metricsPath }),
+    });
+    const { port } = await listenHttp(this.#http, {
+      host: httpHost,
+      port: httpPort,
+      portSetting: 'coordinator.http_port',
+    });
+    this.#httpPort = port;
+  }
+
+  #openLog(): Promise<ReplicatedLog<readonly StateEvent[]>> {
+    const { id, nodeId, logDir, snapshotIntervalMs, snapshotThreshold, grpcHost } = this.#options;
+    if (logDir === undefined) {
+      throw new ZkraftError('config_invalid', 'a coordinator needs a log or a directory for one', {
+        field: 'coordinator.raft.raft_dir',
+      });
+    }
+    return openSingleNodeLog<readonly StateEvent[]>({
+      dir: logDir,
+      nodeId: nodeId ?? id,
+      grpcAddress: this.#options.advertisedGrpcAddress ?? `${grpcHost}:${this.grpcPort}`,
+      logger: this.#logger,
+      ...(snapshotIntervalMs === undefined ? {} : { snapshotIntervalMs }),
+      ...(snapshotThreshold === undefined ? {} : { snapshotThreshold }),
+      observer: {
+        appended: (ms) => this.#metrics.time('raft_append_fsync_seconds', ms),
+        applied: (ms) => this.#metrics.time('raft_apply_seconds', ms),
+        snapshotted: (ms) => this.#metrics.time('raft_snapshot_seconds', ms),
+      },
+    });
+  }
+
+  #measure(): void {
+    const status = this.#replica?.status() ?? this.#notStarted();
+    const states = { Follower: 0, Learner: 0, Candidate: 1, Leader: 2, Shutdown: -1 };
+    this.#metrics.set('raft_state', states[status.state]);
+    this.#metrics.set('raft_term', status.term);
+    this.#metrics.set('raft_commit_index', status.commitIndex);
+    this.#metrics.set('raft_applied_index', status.appliedIndex);
+    this.#metrics.set('raft_num_peers', status.peers);
+    this.#metrics.set('raft_leader', status.state === 'Leader' ? 1 : 0);
+    this.#leader?.measure();
+  }
+
+  #notStarted(): CoordinatorStatus['raft'] {
+    return {
+      state: 'Follower',
+      nodeId: this.#options.nodeId ?? this.#options.id,
+      clusterId: '',
+      leaderId: undefined,
+      leaderAddress: undefined,
+      term: 0,
+      commitIndex: 0,
+      appliedIndex: 0,
+      snapshotIndex: 0,
+      peers: 1,
+    };
+  }
+}
+
+function limitsOf(options: CoordinatorOptions): LeaderLimits {
+  return {
+    pollIntervalMs: options.pollIntervalMs ?? 2_000,
+    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 30_000,
+    staleTaskTimeoutMs: options.staleTaskTimeoutMs ?? 300_000,
+    cleanupIntervalMs: options.cleanupIntervalMs ?? 60_000,
+    taskTimeoutMs: options.taskTimeoutMs ?? 300_000,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 5_000,
+    ageingMs: options.ageingMs ?? 30_000,
+    outboxMax: options.outboxMax ?? 10_000,
+    retry: {
+      attemptsMax: options.maxAttempts ?? 5,
+      backoffBaseMs: options.backoffBaseMs ?? 1_000,
+      backoffCapMs: options.backoffCapMs ?? 60_000,
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * Writes the outbox into PostgreSQL, in order, and tells the log how far it came.
+ *
+ * A batch is whole: it ends where the next index begins, so "everything up to the cursor is in the database" is
+ * exactly true. A batch whose answer was lost is found again by the database's cursor, and rows are fenced by the
+ * index of their decision, so writing one twice changes nothing. While the database is away decisions wait in the
+ * outbox, which is replicated and survives us.
+ */
+import { type Logger, ZkraftError } from '../../common/index.ts';
+import type { ClusterRow, SchedulingStore, TaskProjection } from '../../store/types.ts';
+import type { CoordinatorMetrics } from '../metrics.ts';
+import type { Replica } from '../replica.ts';
+import { rowOf } from './rows.ts';
+
+export interface ProjectorOptions {
+  readonly replica: Replica;
+  readonly store: Pick<SchedulingStore, 'project' | 'claimCluster'>;
+  readonly metrics: CoordinatorMetrics;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** The database is another cluster's, or newer than this log: this node must not lead. */
+  readonly onForeign: (error: ZkraftError) => void;
+}
+
+const BATCH_ROWS = 256;
+const BACKOFF_BASE_MS = 100;
+const BACKOFF_CAP_MS = 5_000;
+
+export class Projector {
+  readonly #options: ProjectorOptions;
+  #cluster: ClusterRow | undefined;
+  #woken = false;
+  #running: Promise<void> | undefined;
+  #closed = false;
+  #failures = 0;
+  #backoff: { timer: NodeJS.Timeout; resolve: () => void } | undefined;
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options;
+  }
+
+  /** True once the database is known to be ours. */
+  get claimed(): boolean {
+    return this.#cluster !== undefined;
+  }
+
+  /**
+   * Makes the database ours or checks that it is, and squares its cursor with the state. Rejects with
+   * `foreign_cluster`, `log_corrupt` (the database has seen more than this log holds), `database_unavailable`.
+   */
+  async claim(): Promise<void> {
+    const { replica, store, logger } = this.#options;
+    const { clusterId, commitIndex } = replica.status();
+    const row = await store.claimCluster(clusterId);
+    if (row.cursor > commitIndex) {
+      throw new ZkraftError(
+        'log_corrupt',
+        `the database has seen decision ${row.cursor} of this cluster, but this log ends at ${commitIndex}: it is an ` +
+          'older copy. Nothing was written. Start with the newest raft directory, or restore database and directory ' +
+          'from the same backup',
+        { field: 'raft_dir' },
+      );
+    }
+    if (row.cursor < replica.state.projectedIndex) {
+      logger.warn(
+        { cursor: row.cursor, projected: replica.state.projectedIndex },
+        'the database is older than the log (restored from a backup?); writing again all that is still held',
+      );
+      await replica.propose({ kind: 'outbox_refilled' });
+    } else if (row.cursor > replica.state.projectedIndex) {
+      // The last batch was written, but the log was not told: everything up to the cursor is there.
+      await replica.propose({ kind: 'projected', upto: row.cursor });
+    }
+    this.#cluster = row;
+  }
+
+  wake(): void {
+    this.#woken = true;
+    if (this.#running !== undefined || this.#closed || this.#cluster === undefined) return;
+    this.#running = this.#loop().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Writes what it can within `graceMs`; the rest stays in the outbox, which is on disk. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#failures === 0) this.wake();
+    const timer = setTimeout(() => this.#stop(), graceMs);
+    if (this.#failures > 0) this.#stop();
+    await this.#running;
+    clearTimeout(timer);
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    clearTimeout(this.#backoff?.timer);
+    this.#backoff?.resolve();
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#woken && !this.#closed) {
+      this.#woken = false;
+      try {
+        while (!this.#closed && (await this.#projectBatch()));
+        if (this.#failures > 0) this.#options.logger.info('the database takes results again');
+        this.#failures = 0;
+      } catch (error) {
+        await this.#afterFailure(ZkraftError.from(error));
+      }
+    }
+  }
+
+  async #afterFailure(error: ZkraftError): Promise<void> {
+    const { logger, metrics, random, onForeign } = this.#options;
+    if (error.code === 'shutting_down') return;
+    metrics.add('coordinator_projection_failures_total');
+    if (error.code === 'foreign_cluster' || error.code === 'log_corrupt') {
+      this.#cluster = undefined;
+      this.#closed = true;
+      onForeign(error);
+      return;
+    }
+    if (this.#failures === 0) logger.warn({ err: error }, 'results wait in the outbox until the database takes them');
+    this.#failures += 1;
+    const capMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(10, this.#failures - 1));
+    await new Promise<void>((resolve) => {
+      this.#backoff = { timer: setTimeout(resolve, capMs * (0.5 + random() / 2)), resolve };
+    });
+    this.#woken = true;
+  }
+
+  /** True when there may be more. */
+  async #projectBatch(): Promise<boolean> {
+    const { replica, store, metrics } = this.#options;
+    const cluster = this.#cluster;
+    if (cluster === undefined || replica.state.outbox.size === 0) return false;
+    const { rows, upto } = this.#collect();
+    const startedMs = performance.now();
+    const cursor = Math.max(upto, cluster.cursor);
+    const moved = await store.project(cluster, cluster.cursor, cursor, rows);
+    if (!moved) {
+      // Our last answer was lost, the database went back in time, or somebody else writes: the cursor tells.
+      await this.claim();
+      return true;
+    }
+    this.#cluster = { ...cluster, cursor };
+    metrics.time('coordinator_projection_seconds', performance.now() - startedMs);
+    await replica.propose({ kind: 'projected', upto });
+    return true;
+  }
+
+  #collect(): { rows: TaskProjection[]; upto: number } {
+    const { state } = this.#options.replica;
+    const rows: TaskProjection[] = [];
+    let upto = 0;
+    for (const [id, index] of state.outbox) {
+      if (rows.length >= BATCH_ROWS && index > upto) break;
+      const task = state.tasks.get(id);
+      if (task !== undefined) rows.push(rowOf(task, index));
+      upto = index;
+    }
+    return { rows, upto };
+  }
+}

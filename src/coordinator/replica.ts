@@ -1,0 +1,91 @@
+/**
+ * This node's copy of the replicated state, and the only door to change it.
+ *
+ * `propose` stamps a command with the leader's time and resolves with the events of exactly that entry; `subscribe`
+ * hears the events of every entry, whoever proposed it. While the log is replayed at start nobody is told: those
+ * effects were had before.
+ */
+import type { LogEntry, LogStatus, ReplicatedLog, StateMachine } from '../raft/index.ts';
+import {
+  applyEntry,
+  type CommandBody,
+  type CoordinatorState,
+  createState,
+  decodeState,
+  encodeCommand,
+  encodeState,
+  type StateEvent,
+} from './state/index.ts';
+
+export type EventListener = (event: StateEvent, index: number) => void;
+
+export interface Decision {
+  readonly index: number;
+  readonly events: readonly StateEvent[];
+}
+
+export interface ReplicaOptions {
+  readonly log: ReplicatedLog<readonly StateEvent[]>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly committed?: (durationMs: number) => void;
+}
+
+export class Replica {
+  readonly log: ReplicatedLog<readonly StateEvent[]>;
+  readonly #now: () => number;
+  readonly #committed: (durationMs: number) => void;
+  readonly #listeners = new Set<EventListener>();
+  #state: CoordinatorState = createState();
+  #live = false;
+
+  constructor(options: ReplicaOptions) {
+    this.log = options.log;
+    this.#now = options.now;
+    this.#committed = options.committed ?? (() => {});
+  }
+
+  /** To be read only; whoever wants a change proposes it. */
+  get state(): CoordinatorState {
+    return this.#state;
+  }
+
+  async start(): Promise<void> {
+    const machine: StateMachine<readonly StateEvent[]> = {
+      apply: (entry) => this.#apply(entry),
+      snapshot: () => encodeState(this.#state),
+      restore: (bytes) => {
+        this.#state = decodeState(bytes);
+      },
+    };
+    await this.log.start(machine);
+    this.#live = true;
+  }
+
+  async propose(body: CommandBody): Promise<Decision> {
+    const startedMs = performance.now();
+    const nowMs = Math.max(this.#state.nowMs, Math.floor(this.#now()));
+    const applied = await this.log.propose(encodeCommand(body, nowMs));
+    this.#committed(performance.now() - startedMs);
+    return { index: applied.index, events: applied.result };
+  }
+
+  subscribe(listener: EventListener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  status(): LogStatus {
+    return this.log.status();
+  }
+
+  #apply(entry: LogEntry): readonly StateEvent[] {
+    const events = applyEntry(this.#state, entry.data, entry.index);
+    if (this.#live) {
+      for (const event of events) for (const listener of this.#listeners) listener(event, entry.index);
+    }
+    return events;
+  }
+}

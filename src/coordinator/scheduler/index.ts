@@ -1,0 +1,8 @@
+/** Who gets which task, and what becomes of a lease. See README.md. */
+export * from './deliveries.ts';
+export * from './driver.ts';
+export * from './forgotten.ts';
+export * from './lease-table.ts';
+export * from './policy.ts';
+export * from './ready-scan.ts';
+export * from './worker-watch.ts';

@@ -1,0 +1,77 @@
+/**
+ * Who gets which task: pure, behind an interface, so that a simulation can run it and another policy can replace it.
+ *
+ * A task's rank is its priority plus one for each `ageingMs` it has waited: a task of priority 0 overtakes fresh ones
+ * of priority 9 after nine such spans, so nothing starves. Among the workers that can do a task, one that has the
+ * circuit in its cache comes first, then the one with most free slots in proportion, then the lower id.
+ */
+export interface TaskView {
+  readonly id: string;
+  readonly circuitId: string;
+  readonly circuitDigest: string;
+  readonly priority: number;
+  readonly createdAtMs: number;
+}
+
+export interface WorkerView {
+  readonly id: string;
+  readonly sessionId: number;
+  readonly slots: number;
+  /** Counted down by whoever leases within a pass. */
+  freeSlots: number;
+  readonly softwareVersion: string;
+  readonly backends: readonly string[];
+  readonly cachedCircuits: ReadonlySet<string>;
+}
+
+export interface SchedulingPolicy {
+  /** Higher goes first. For equal priorities the older task must not rank lower: the scan relies on it. */
+  rank(priority: number, createdAtMs: number, nowMs: number): number;
+  /** Could this worker do the task if it had a free slot? `fetchable`: the coordinator can serve the circuit's files. */
+  canRun(task: TaskView, worker: WorkerView, fetchable: boolean): boolean;
+  choose(task: TaskView, workers: readonly WorkerView[], fetchable: boolean): WorkerView | undefined;
+}
+
+/** What can prove Groth16 over BN254. */
+const GROTH16_BACKENDS: ReadonlySet<string> = new Set(['snarkjs', 'wasm', 'webgpu']);
+
+export interface PolicyOptions {
+  readonly ageingMs?: number;
+  /** Of this coordinator: a worker of another major version is not given tasks. */
+  readonly softwareVersion: string;
+}
+
+const majorOf = (version: string): string => version.split('.', 1)[0] ?? '';
+
+export function createPolicy(options: PolicyOptions): SchedulingPolicy {
+  const ageingMs = options.ageingMs ?? 30_000;
+  const major = majorOf(options.softwareVersion);
+
+  const canRun: SchedulingPolicy['canRun'] = (task, worker, fetchable) =>
+    majorOf(worker.softwareVersion) === major &&
+    worker.backends.some((backend) => GROTH16_BACKENDS.has(backend)) &&
+    (fetchable || worker.cachedCircuits.has(task.circuitDigest));
+
+  return {
+    rank: (priority, createdAtMs, nowMs) => priority + Math.max(0, nowMs - createdAtMs) / ageingMs,
+    canRun,
+    choose(task, workers, fetchable) {
+      let best: WorkerView | undefined;
+      for (const worker of workers) {
+        if (worker.freeSlots <= 0 || !canRun(task, worker, fetchable)) continue;
+        if (best === undefined || prefer(task, worker, best)) best = worker;
+      }
+      return best;
+    },
+  };
+}
+
+function prefer(task: TaskView, a: WorkerView, b: WorkerView): boolean {
+  const cachedA = a.cachedCircuits.has(task.circuitDigest);
+  const cachedB = b.cachedCircuits.has(task.circuitDigest);
+  if (cachedA !== cachedB) return cachedA;
+  const freeA = a.freeSlots / a.slots;
+  const freeB = b.freeSlots / b.slots;
+  if (freeA !== freeB) return freeA > freeB;
+  return a.id < b.id;
+}

@@ -1,0 +1,214 @@
+/**
+ * The RPCs of worker.proto, one function each, behind one gate: token, leadership, limits, errors, counts.
+ *
+ * Handlers are served by the leader alone. A session is the index of the registration; calls of an older one are
+ * told to register again, except reports about a lease, whose right is the lease itself.
+ */
+import type { handleUnaryCall, Metadata, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import { type Logger, ZkraftError } from '../../common/index.ts';
+import {
+  type CoordinatorServiceServer,
+  type Lease,
+  type ReceiveTasksRequest,
+  type ReceiveTasksResponse,
+  type RegisterWorkerRequest,
+  type RegisterWorkerResponse,
+  RemoteError,
+  type SendHeartbeatRequest,
+  type SendHeartbeatResponse,
+  toServiceError,
+} from '../../common/rpc/index.ts';
+import type { CoordinatorMetrics } from '../metrics.ts';
+import type { Replica } from '../replica.ts';
+import type { Deliveries, Driver, LeaseTable, WorkerWatch } from '../scheduler/index.ts';
+import { isQuarantined, type LeaseRef, taskUnder, type Worker } from '../state/index.ts';
+import type { ArtifactCall, ArtifactSender } from './artifact-sender.ts';
+import type { Reports } from './reports.ts';
+import { checkCount, checkLease, checkLeases, checkRegistration, checkWorkerId } from './requests.ts';
+import type { TaskStreams } from './task-streams.ts';
+
+/** What exists only while this node leads. */
+export interface LeaderFace {
+  readonly replica: Replica;
+  readonly watch: WorkerWatch;
+  readonly leases: LeaseTable;
+  readonly deliveries: Deliveries;
+  readonly driver: Driver;
+  readonly reports: Reports;
+  readonly refusal: ZkraftError | undefined;
+}
+
+export interface WorkerServiceOptions {
+  /** Undefined until the log is open: the port is bound before. */
+  readonly replica: () => Replica | undefined;
+  readonly streams: TaskStreams;
+  readonly artifacts: ArtifactSender;
+  /** Undefined while this node does not lead. */
+  readonly leader: () => LeaderFace | undefined;
+  readonly authenticate: (metadata: Metadata) => void;
+  readonly heartbeatIntervalMs: number;
+  readonly metrics: CoordinatorMetrics;
+  readonly logger: Logger;
+  readonly now: () => number;
+  readonly isClosing: () => boolean;
+}
+
+/** More would be a mistake or an attack; each costs a place in every snapshot. */
+const WORKERS_MAX = 10_000;
+
+const toWire = (lease: LeaseRef): Lease => ({ ...lease, epoch: BigInt(lease.epoch) });
+
+export function createWorkerService(options: WorkerServiceOptions): CoordinatorServiceServer {
+  const { streams, artifacts, metrics, logger, now } = options;
+
+  function requireLeader(metadata: Metadata): LeaderFace {
+    options.authenticate(metadata);
+    if (options.isClosing())
+      throw new ZkraftError('shutting_down', 'this coordinator is stopping; find the next leader');
+    const status = options.replica()?.status();
+    const leader = options.leader();
+    if (leader === undefined || status?.state !== 'Leader') {
+      // A node that leads but is not ready yet names nobody: following it back here would be a circle.
+      const named = status?.state === 'Leader' ? undefined : status;
+      throw new RemoteError('not_leader', 'this coordinator does not lead', {
+        ...(named?.leaderId === undefined ? {} : { leaderId: named.leaderId }),
+        ...(named?.leaderAddress === undefined ? {} : { leaderGrpcAddress: named.leaderAddress }),
+      });
+    }
+    if (leader.refusal !== undefined) throw leader.refusal;
+    return leader;
+  }
+
+  function requireSession({ replica }: LeaderFace, workerId: string, sessionId: bigint): Worker {
+    const worker = replica.state.workers.get(checkWorkerId(workerId));
+    if (worker === undefined || worker.sessionId !== checkCount(sessionId, 'session_id')) {
+      throw new ZkraftError('unknown_worker', `worker ${workerId} is not registered in this session; register again`);
+    }
+    requireGoodConduct(replica, workerId);
+    return worker;
+  }
+
+  function requireGoodConduct(replica: Replica, workerId: string): void {
+    if (!isQuarantined(replica.state, workerId)) return;
+    throw new ZkraftError('worker_quarantined', `worker ${workerId} handed in bad proofs; an operator must release it`);
+  }
+
+  /** Logs and counts a refusal, and makes it what grpc-js sends. */
+  function refusal(method: string, thrown: unknown): ReturnType<typeof toServiceError> {
+    const error = ZkraftError.from(thrown);
+    metrics.add('coordinator_rpc_total', { method, code: error.code });
+    if (error.code === 'internal') logger.error({ err: thrown, method }, 'call failed');
+    else logger.debug({ method, code: error.code, reason: error.message }, 'call refused');
+    return toServiceError(thrown);
+  }
+
+  function unary<Request, Response>(
+    method: string,
+    handle: (leader: LeaderFace, request: Request) => Promise<Response>,
+  ): handleUnaryCall<Request, Response> {
+    return (call: ServerUnaryCall<Request, Response>, callback) => {
+      const answer = async () => handle(requireLeader(call.metadata), call.request);
+      answer().then(
+        (response) => {
+          metrics.add('coordinator_rpc_total', { method, code: 'ok' });
+          callback(null, response);
+        },
+        (thrown: unknown) => callback(refusal(method, thrown)),
+      );
+    };
+  }
+
+  async function register(leader: LeaderFace, request: RegisterWorkerRequest): Promise<RegisterWorkerResponse> {
+    const { replica } = leader;
+    const command = checkRegistration(request);
+    const { id } = command.worker;
+    requireGoodConduct(replica, id);
+    if (replica.state.workers.size >= WORKERS_MAX && !replica.state.workers.has(id)) {
+      throw new ZkraftError('overloaded', `${WORKERS_MAX} workers are registered; no more are taken`);
+    }
+    const { index, events } = await replica.propose(command);
+    const [event] = events;
+    const kept = event?.kind === 'worker_added' ? event.kept : [];
+    for (const lease of kept) leader.leases.held(lease, now());
+    const { term, clusterId } = replica.status();
+    return {
+      sessionId: BigInt(index),
+      term: BigInt(term),
+      heartbeatIntervalMs: BigInt(options.heartbeatIntervalMs),
+      clusterId,
+      keep: kept.map(toWire),
+    };
+  }
+
+  async function heartbeat(leader: LeaderFace, request: SendHeartbeatRequest): Promise<SendHeartbeatResponse> {
+    const { replica } = leader;
+    const worker = requireSession(leader, request.workerId, request.sessionId);
+    const held = checkLeases(request.heldLeases, worker.id);
+    leader.watch.seen(worker.id, now());
+    const drop: LeaseRef[] = [];
+    for (const lease of held) {
+      if (taskUnder(replica.state, lease) === undefined) drop.push(lease);
+      else leader.leases.held(lease, now());
+    }
+    if (request.draining !== worker.draining) {
+      const to = request.draining ? 'draining' : 'active';
+      await replica.propose({ kind: 'worker_state', workerId: worker.id, to });
+      leader.driver.wake();
+    }
+    // A worker throws away what it is told to drop, so the log must say that we still lead.
+    if (drop.length > 0) await replica.log.readIndex();
+    return { term: BigInt(replica.status().term), drop: drop.map(toWire) };
+  }
+
+  function receiveTasks(call: ServerWritableStream<ReceiveTasksRequest, ReceiveTasksResponse>): void {
+    // A client that goes away is no fault; without a listener it would end the process.
+    call.on('error', () => {});
+    try {
+      const leader = requireLeader(call.metadata);
+      const worker = requireSession(leader, call.request.workerId, call.request.sessionId);
+      leader.watch.seen(worker.id, now());
+      streams.open(worker.id, worker.sessionId, call);
+      metrics.add('coordinator_rpc_total', { method: 'ReceiveTasks', code: 'ok' });
+      logger.info({ worker_id: worker.id, session: worker.sessionId }, 'task stream opened');
+      for (const lease of leader.leases.undelivered(worker.id)) leader.deliveries.send(lease);
+      leader.driver.wake();
+    } catch (thrown) {
+      call.emit('error', refusal('ReceiveTasks', thrown));
+    }
+  }
+
+  function fetchArtifact(call: ArtifactCall): void {
+    call.on('error', () => {});
+    const send = async () => {
+      const { replica } = requireLeader(call.metadata);
+      if (!replica.state.workers.has(checkWorkerId(call.request.workerId))) {
+        throw new ZkraftError('unknown_worker', `worker ${call.request.workerId} is not registered; register first`);
+      }
+      await artifacts.send(call);
+      metrics.add('coordinator_rpc_total', { method: 'FetchArtifact', code: 'ok' });
+    };
+    send().catch((thrown: unknown) => call.emit('error', refusal('FetchArtifact', thrown)));
+  }
+
+  return {
+    registerWorker: unary('RegisterWorker', register),
+    sendHeartbeat: unary('SendHeartbeat', heartbeat),
+    receiveTasks,
+    acknowledgeTask: unary('AcknowledgeTask', async (leader, request) => {
+      await leader.reports.acknowledge(checkLease(request.lease));
+      return {};
+    }),
+    startTask: unary('StartTask', async (leader, request) => {
+      await leader.reports.start(checkLease(request.lease));
+      return {};
+    }),
+    reportCompletion: unary('ReportCompletion', async (leader, request) => {
+      await leader.reports.complete(request);
+      return {};
+    }),
+    reportFailure: unary('ReportFailure', async (leader, request) => ({
+      willRetry: await leader.reports.fail(request),
+    })),
+    fetchArtifact,
+  };
+}
