@@ -33,6 +33,8 @@ function entryKey(index: number): Buffer {
 const indexOf = (key: Uint8Array): number =>
   Number(Buffer.from(key.buffer, key.byteOffset, key.byteLength).readBigUInt64BE(1));
 
+type Level = ClassicLevel<Uint8Array, Uint8Array>;
+
 export interface LevelStorageOptions {
   readonly dir: string;
   readonly logger: Logger;
@@ -45,7 +47,7 @@ export class LevelStorage implements LogStorage {
   readonly #logger: Logger;
   readonly #mint: () => Identity;
   readonly #snapshots: SnapshotFiles;
-  readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
+  #level: Level | undefined;
   #firstIndex = 1;
   #lastIndex = 0;
   #lastCrc = 0;
@@ -55,11 +57,6 @@ export class LevelStorage implements LogStorage {
     this.#logger = options.logger;
     this.#mint = options.mint;
     this.#snapshots = new SnapshotFiles(join(options.dir, 'snapshots'), options.logger);
-    this.#db = new ClassicLevel<Uint8Array, Uint8Array>(join(options.dir, 'log'), {
-      keyEncoding: 'view',
-      valueEncoding: 'view',
-      createIfMissing: false,
-    });
   }
 
   async open(): Promise<StoredLog> {
@@ -177,9 +174,21 @@ export class LevelStorage implements LogStorage {
     }
   }
 
+  get #db(): Level {
+    if (this.#level === undefined) throw new ZkraftError('internal', 'the log storage is not open');
+    return this.#level;
+  }
+
   async #openLevel(isNew: boolean): Promise<void> {
+    // Not made before: a ClassicLevel begins to open, and to lock, as soon as it is constructed.
+    const level: Level = new ClassicLevel<Uint8Array, Uint8Array>(join(this.#dir, 'log'), {
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+      createIfMissing: isNew,
+    });
     try {
-      await this.#db.open({ createIfMissing: isNew });
+      await level.open();
+      this.#level = level;
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
       const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
