@@ -29,8 +29,8 @@ import {
   type SendHeartbeatResponse,
 } from '../common/rpc/index.ts';
 
-/** Registration waits for a commit, which may wait for an election. */
-const REGISTER_MS = 10_000;
+/** Registration waits for a commit; a silent coordinator must not hold a worker for longer than a failover takes. */
+const REGISTER_MS = 5_000;
 /** A report waits for verification and a commit. */
 const REPORT_MS = 30_000;
 const NOTICE_MS = 5_000;

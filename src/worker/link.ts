@@ -149,7 +149,8 @@ export class Link {
   #pace(error: RemoteError, settled: boolean): Pace {
     // A session that worked has just ended: begin with the same address, or with the leader that it named.
     if (error.code === 'not_leader') return this.#book.redirected(error.leaderGrpcAddress);
-    if (settled && error.code !== 'worker_quarantined') return 'now';
+    // Not one that went silent, though: it may be paused, and would cost a whole deadline again.
+    if (settled && error.code !== 'worker_quarantined' && error.code !== 'request_timeout') return 'now';
     return this.#book.failed();
   }
 

@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly loadCircuit?: LoadCircuit;
   readonly softwareVersion: string;
   readonly logger: Logger;
-  /** Proofs made at the same time. Default: the prover's threads. */
+  /** Proofs made at the same time. Default: the prover's threads, or fewer where memory allows fewer. */
   readonly concurrency?: number;
   /** Where finished proofs outlive the process until acknowledged. Without it they are kept in memory only. */
   readonly spoolDir?: string;
@@ -38,7 +38,6 @@ export interface WorkerOptions {
   readonly httpHost?: string;
   readonly httpPort?: number;
   readonly metricsPath?: string;
-  readonly metricsEnabled?: boolean;
   /** Shown to operators. Default: the machine's name. */
   readonly hostName?: string;
   /** How long `close` lets running proofs go on, then how long it waits for reports to be answered. */
@@ -80,7 +79,7 @@ export function checkOptions(options: WorkerOptions): void {
       { field: 'worker.coordinator_address' },
     );
   }
-  const concurrency = options.concurrency ?? options.prover.threads;
+  const { concurrency = 1 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 256) {
     throw new ZkraftError('config_invalid', `worker.concurrency is ${concurrency}; it must be 1 to 256`, {
       field: 'worker.concurrency',

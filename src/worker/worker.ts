@@ -14,6 +14,7 @@ import type { CircuitRef, Lease, TaskAssignment, TaskCancellation } from '../com
 import { loadCircuit } from '../prover/index.ts';
 import type { ProveResult } from '../prover/types.ts';
 import { checkAssignment, cleanRequestId, readLease } from './assignment.ts';
+import { readBudget } from './budget.ts';
 import { Circuits } from './circuits.ts';
 import { type Clock, sleep, systemClock } from './clock.ts';
 import type { Connection } from './connection.ts';
@@ -91,7 +92,7 @@ class Agent implements Worker, LinkHost {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = logger;
-    this.#slots = options.concurrency ?? prover.threads;
+    this.#slots = options.concurrency ?? Math.min(prover.threads, readBudget().concurrency);
     this.done = new Promise((resolve, reject) => {
       this.#resolveDone = resolve;
       this.#rejectDone = reject;
