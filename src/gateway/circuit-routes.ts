@@ -5,12 +5,7 @@ import { type Circuits, describeCircuit } from './circuits.ts';
 import * as schemas from './schemas.ts';
 
 export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
-  const notFound = schemas.refusals([
-    ...schemas.API_REFUSALS,
-    'circuit_not_found',
-    'artifact_not_found',
-    'artifact_corrupt',
-  ]);
+  const notFound = schemas.refusals([...schemas.API_REFUSALS, 'circuit_not_found']);
 
   api.get(
     '/circuits',

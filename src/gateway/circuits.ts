@@ -24,7 +24,7 @@ export class Circuits {
   async find(circuitId: string): Promise<PinnedCircuit | undefined> {
     const known = this.#found.get(circuitId);
     if (known && known.untilMs > performance.now()) return known.circuit;
-    const circuit = await this.#artifacts.circuits.find(circuitId);
+    const circuit = await whole(this.#artifacts.circuits.find(circuitId));
     if (circuit) remember(this.#found, circuitId, { circuit, untilMs: performance.now() + REMEMBER_MS });
     return circuit;
   }
@@ -52,7 +52,7 @@ export class Circuits {
   }
 
   list(): Promise<readonly PinnedCircuit[]> {
-    return this.#artifacts.circuits.list();
+    return whole(this.#artifacts.circuits.list());
   }
 
   /** The bytes that were pinned, their digest verified by the store. */
@@ -60,9 +60,22 @@ export class Circuits {
     const { digest } = circuit.manifest.files.vkey;
     const known = this.#keys.get(digest);
     if (known) return known;
-    const bytes = await this.#artifacts.blobs.get(digest);
+    const bytes = await whole(this.#artifacts.blobs.get(digest));
     remember(this.#keys, digest, bytes);
     return bytes;
+  }
+}
+
+/** A blob that a pin names and that is gone is a fault here, not something that the client asked for in vain. */
+async function whole<T>(read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (thrown) {
+    const error = ZkraftError.from(thrown);
+    if (error.code !== 'artifact_not_found') throw thrown;
+    throw new ZkraftError('artifact_corrupt', 'a file of a pinned circuit is missing; publish its keys again', {
+      cause: thrown,
+    });
   }
 }
 

@@ -8,7 +8,7 @@
  * | gateway_submissions_total | counter | outcome: created, repeated, refused, failed |
  * | gateway_rate_limited_total | counter | by: key, address |
  * | gateway_long_polls_open | gauge | |
- * | gateway_long_polls_total | counter | outcome: ended, timeout, gone, refused |
+ * | gateway_long_polls_total | counter | outcome: ended, timeout, gone, closed, refused |
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -54,7 +54,7 @@ export function createGatewayMetrics(registry: Registry, openLongPolls: () => nu
     }),
     longPolls: new Counter({
       name: 'gateway_long_polls_total',
-      help: 'Long-polls: the task ended, time ran out, the client went away, no place was free.',
+      help: 'Long-polls: the task ended, time ran out, the client went away, the gateway closed, no place was free.',
       labelNames: ['outcome'],
       registers,
     }),

@@ -50,10 +50,13 @@ export class TokenBuckets {
 /** An IPv4-mapped IPv6 address is the IPv4 address. */
 export const plainAddress = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 
-/** What stands for the client in the table: the address, or the /64 of an IPv6 address. */
+/**
+ * What stands for the client in the table: the address, or the /64 of an IPv6 address. A proxy's header may hold
+ * anything; what is no address is one client, so that it can neither fill the table nor pass the limit.
+ */
 export function addressKey(address: string): string {
   const plain = plainAddress(address);
-  if (isIP(plain) !== 6) return plain;
+  if (isIP(plain) !== 6) return isIP(plain) === 4 ? plain : 'unknown';
   const [head = '', tail] = (plain.split('%', 1)[0] ?? '').split('::');
   const groups = head === '' ? [] : head.split(':');
   if (tail !== undefined) {

@@ -254,6 +254,7 @@ export const API_REFUSALS: readonly ErrorCode[] = [
   'rate_limited',
   'database_unavailable',
   'overloaded',
+  'artifact_corrupt',
 ];
 
 /** Answers by status for codes of the error table, each with its codes and texts. */

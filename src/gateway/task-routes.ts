@@ -155,23 +155,28 @@ async function waitFor(
     metrics.longPolls.inc({ outcome: 'refused' });
     throw thrown;
   }
-  const gone = new AbortController();
-  const onGone = (): void => gone.abort();
+  const { closing } = request.server;
   const { socket } = request.raw;
-  socket.once('close', onGone);
-  const signal = AbortSignal.any([gone.signal, request.server.closing]);
+  const stop = new AbortController();
+  const onStop = (): void => stop.abort();
+  // Requests can be pipelined on one socket; how many wait is limited by `longPolls`.
+  socket.setMaxListeners(0);
+  socket.once('close', onStop);
+  closing.addEventListener('abort', onStop, { once: true });
+  const { signal } = stop;
   try {
     const row = await tasks.waitTerminal(request.owner, now.id, waitMs, signal).catch((thrown: unknown) => {
       // An abort is not an error here: what was known is still true, and the client may ask again.
       if (signal.aborted) return now;
       throw thrown;
     });
-    metrics.longPolls.inc({
-      outcome: gone.signal.aborted ? 'gone' : row && isTerminal(row.status) ? 'ended' : 'timeout',
-    });
+    const outcome =
+      row && isTerminal(row.status) ? 'ended' : closing.aborted ? 'closed' : signal.aborted ? 'gone' : 'timeout';
+    metrics.longPolls.inc({ outcome });
     return row;
   } finally {
-    socket.removeListener('close', onGone);
+    socket.removeListener('close', onStop);
+    closing.removeEventListener('abort', onStop);
     leave();
   }
 }

@@ -10,6 +10,7 @@
  * not logged, because they may quote what the client sent.
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -89,6 +90,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     jsonDepth: options.jsonDepthMax ?? 16,
   };
   const closing = new AbortController();
+  // Each request that waits listens to it; how many may wait is limited elsewhere.
+  setMaxListeners(0, closing.signal);
   const app = createFastify(options, limits);
   app.decorate('closing', closing.signal);
   app.decorateRequest('errorCode', null);
