@@ -17,7 +17,7 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Lets `ms` pass; between timers, the event loop gets to finish real I/O for `breathMs`. */
+  /** Lets `ms` pass; after each timer and at the end, real I/O gets `breathMs` of real time. */
   async advance(ms: number, breathMs = 0): Promise<void> {
     const endMs = this.#nowMs + ms;
     for (;;) {
@@ -29,5 +29,6 @@ export class FakeClock implements Clock {
       await new Promise((resolve) => setTimeout(resolve, breathMs));
     }
     this.#nowMs = endMs;
+    await new Promise((resolve) => setTimeout(resolve, breathMs));
   }
 }
