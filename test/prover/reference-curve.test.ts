@@ -8,7 +8,6 @@ import {
   createFixedBase,
   Fq,
   Fq2,
-  type Fq2Element,
   Fr,
   G1,
   type G1Point,
@@ -19,32 +18,11 @@ import {
 } from '../../src/prover/reference/index.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { loadSnarkjs } from '../support/snarkjs-oracle.ts';
+import { strayTwistPoint } from '../support/stray-twist-point.ts';
 
 const random = new SeededRandom(2);
 const scalar = () => random.bigintBelow(Fr.modulus);
 const point = (x: string, y: string): G1Point => ({ x: BigInt(`0x${x}`), y: BigInt(`0x${y}`) });
-
-/** The least x = (k, 1) with a point of the twist above it, which is next to never in the subgroup. */
-function strayTwistPoint(): NonNullable<G2Point> {
-  for (let k = 1n; ; k++) {
-    const x: Fq2Element = { c0: k, c1: 1n };
-    const y = squareRoot(Fq2.add(Fq2.mul(Fq2.square(x), x), G2.b));
-    if (y !== undefined) return { x, y };
-  }
-}
-
-/** In Fq2 by the norm: for a = c0 + c1 u, y0^2 = (c0 + |a|) / 2. q is 3 modulo 4. */
-function squareRoot(a: Fq2Element): Fq2Element | undefined {
-  const root = (v: bigint) => Fq.pow(v, (Fq.modulus + 1n) / 4n);
-  const norm = root(Fq.add(Fq.square(a.c0), Fq.square(a.c1)));
-  for (const sign of [norm, Fq.neg(norm)]) {
-    const y0 = root(Fq.mul(Fq.add(a.c0, sign), Fq.inverse(2n)));
-    if (y0 === 0n) continue;
-    const y = { c0: y0, c1: Fq.mul(a.c1, Fq.inverse(2n * y0)) };
-    if (Fq2.equals(Fq2.square(y), a)) return y;
-  }
-  return undefined;
-}
 
 /** Every pair of these in every way of adding must give the sum of the multipliers. */
 function addsCompletely<T>(curve: Curve<T>): void {
