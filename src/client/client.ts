@@ -48,7 +48,7 @@ export function createClient(options: ClientOptions): Client {
   async function poll(taskId: string, waitMs: number, retriesMax: number | undefined, signal?: AbortSignal) {
     const { body } = await transport.send({
       method: 'GET',
-      path: `api/v1/tasks/${encodeURIComponent(taskId)}${waitMs > 0 ? `?wait=${Math.ceil(waitMs)}ms` : ''}`,
+      path: `api/v1/tasks/${encodeURIComponent(taskId)}${waitMs > 0 ? `?wait=${waitMs}ms` : ''}`,
       ...(waitMs > 0 ? { timeoutMs: waitMs + POLL_SLACK_MS } : {}),
       ...(retriesMax === undefined ? {} : { retriesMax }),
       ...(signal === undefined ? {} : { signal }),
@@ -67,7 +67,7 @@ export function createClient(options: ClientOptions): Client {
       for (;;) {
         const askedMs = performance.now();
         // The first answer comes at once, so that the caller sees where the task stands.
-        const waitMs = last === undefined ? 0 : Math.min(POLL_MS, Math.max(1, endMs - askedMs));
+        const waitMs = last === undefined ? 0 : Math.min(POLL_MS, Math.max(1, Math.ceil(endMs - askedMs)));
         const task = await poll(taskId, waitMs, Number.POSITIVE_INFINITY, both);
         const changed = last?.status !== task.status || last.attempt !== task.attempt;
         const atOnce = last !== undefined && performance.now() - askedMs < IDLE_MS_MIN;
