@@ -6,7 +6,7 @@ import { type Running, RunningGroup } from '../launch/index.ts';
 import { run, stopped } from './run.ts';
 import { printedConfig, settingsFlags, settingsOf } from './settings-flags.ts';
 
-interface Args {
+export interface ServiceArgs {
   readonly json: boolean;
   readonly 'print-config'?: boolean;
 }
@@ -18,7 +18,7 @@ export function serviceCommand(definition: {
   readonly examples: readonly (readonly [string, string])[];
   /** Starts the part; what it opened on the way goes into `group`. */
   readonly start: (config: Config, group: RunningGroup, logger: Logger) => Promise<Running>;
-}): CommandModule<object, Args> {
+}): CommandModule<object, ServiceArgs> {
   return {
     command: definition.name,
     describe: definition.describe,

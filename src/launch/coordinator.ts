@@ -1,5 +1,5 @@
 /** Starts a coordinator, with its replicated log, from settings. */
-import { type Logger, ZkraftError } from '../common/index.ts';
+import { type Logger, refuseOpenBind, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import type { Prover } from '../prover/index.ts';
@@ -11,14 +11,18 @@ export async function launchCoordinator(
   parts: { store: Store; verifier: Prover; logger: Logger; raftDir?: string },
 ): Promise<Running> {
   refuseCluster(config);
+  const logDir = parts.raftDir ?? config.get('coordinator.raft.raft_dir');
+  const token = config.get('coordinator.worker_token');
+  for (const key of ['coordinator.grpc_host', 'coordinator.http_host'] as const) {
+    refuseOpenBind(config.get(key), key, token !== '', 'set coordinator.worker_token');
+  }
   const coordinator = await startCoordinator({
     id: config.get('coordinator.id'),
     nodeId: config.get('coordinator.raft.node_id') || config.get('coordinator.id'),
     store: parts.store,
     artifacts: parts.store.artifacts,
     verifier: parts.verifier,
-    logDir: parts.raftDir ?? config.get('coordinator.raft.raft_dir'),
-    bootstrap: config.get('coordinator.raft.bootstrap'),
+    logDir,
     snapshotIntervalMs: config.ms('coordinator.raft.snapshot_interval'),
     snapshotThreshold: config.get('coordinator.raft.snapshot_threshold'),
     grpcHost: config.get('coordinator.grpc_host'),
@@ -32,10 +36,11 @@ export async function launchCoordinator(
     cleanupIntervalMs: config.ms('coordinator.cleanup_interval'),
     taskTimeoutMs: config.ms('coordinator.task_timeout'),
     maxAttempts: config.get('coordinator.max_attempts'),
-    messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,
-    workerToken: config.get('coordinator.worker_token'),
+    ...(token === '' ? {} : { workerToken: token }),
     reflection: config.get('coordinator.grpc_reflection'),
     metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
+    messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,
+    bootstrap: config.get('coordinator.raft.bootstrap'),
     logger: parts.logger.child({ service: 'coordinator' }),
   });
   const { grpcPort, httpPort } = coordinator;

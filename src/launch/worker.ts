@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Logger, VERSION } from '../common/index.ts';
+import { type Logger, refuseOpenBind, VERSION } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { openDirectoryArtifacts, type Prover } from '../prover/index.ts';
 import { startWorker } from '../worker/index.ts';
@@ -19,6 +19,12 @@ export async function launchWorker(
   },
 ): Promise<Running> {
   const id = config.get('worker.id') || defaultWorkerId();
+  refuseOpenBind(
+    config.get('worker.http_host'),
+    'worker.http_host',
+    config.get('worker.token') !== '',
+    'set worker.token',
+  );
   const dir = join(config.get('data.dir'), 'worker');
   const worker = await startWorker({
     id,
@@ -30,11 +36,10 @@ export async function launchWorker(
     heartbeatIntervalMs: config.ms('worker.heartbeat_interval'),
     registerRetries: config.get('worker.register_retries'),
     taskTimeoutMs: config.ms('worker.task_timeout'),
-    workerToken: config.get('worker.token'),
+    ...(config.get('worker.token') === '' ? {} : { workerToken: config.get('worker.token') }),
     httpHost: config.get('worker.http_host'),
     httpPort: config.get('metrics.port'),
     metricsPath: config.get('metrics.path'),
-    metricsEnabled: config.get('metrics.enabled'),
     ...parts.limits,
     softwareVersion: VERSION,
     logger: parts.logger.child({ service: 'worker', worker_id: id }),
