@@ -42,6 +42,8 @@ export interface CoordinatorOptions {
   /** A log of the caller's making; else one node's, in `logDir`. Either is closed with the coordinator. */
   readonly log?: ReplicatedLog<readonly StateEvent[]>;
   readonly logDir?: string;
+  /** Whether an empty `logDir` may begin a new cluster. Default: yes. */
+  readonly bootstrap?: boolean;
   /** Name of this node in the log. Default: `id`. */
   readonly nodeId?: string;
   readonly snapshotIntervalMs?: number;
@@ -53,7 +55,7 @@ export interface CoordinatorOptions {
   readonly advertisedGrpcAddress?: string;
   readonly httpHost: string;
   readonly httpPort: number;
-  readonly metricsPath?: string;
+  readonly metrics?: { readonly enabled: boolean; readonly path: string };
   readonly pollIntervalMs?: number;
   /** A worker silent for so long is dead; also how long a lease lives without being renewed. */
   readonly heartbeatTimeoutMs?: number;
@@ -71,7 +73,9 @@ export interface CoordinatorOptions {
   /** A waiting task gains one priority for each such span. */
   readonly ageingMs?: number;
   readonly outboxMax?: number;
-  /** At least 16 characters. Without one, whoever reaches the port can be a worker. */
+  /** The largest message taken from a worker. Default 1 MiB. */
+  readonly messageBytesMax?: number;
+  /** At least 16 characters. Empty or absent: whoever reaches the port can be a worker. */
   readonly workerToken?: string;
   readonly reflection?: boolean;
   readonly logger: Logger;
@@ -138,8 +142,8 @@ class CoordinatorNode implements Coordinator {
   }
 
   async start(): Promise<void> {
-    const { id, workerToken } = this.#options;
-    if (workerToken !== undefined && workerToken.length < WORKER_TOKEN_CHARS_MIN) {
+    const { id, workerToken = '' } = this.#options;
+    if (workerToken !== '' && workerToken.length < WORKER_TOKEN_CHARS_MIN) {
       throw new ZkraftError('config_invalid', `the worker token is shorter than ${WORKER_TOKEN_CHARS_MIN} characters`, {
         field: 'coordinator.worker_token',
       });
@@ -264,30 +268,31 @@ class CoordinatorNode implements Coordinator {
   }
 
   #bindGrpc(): Promise<GrpcServer> {
-    const { grpcHost: host, grpcPort: port, workerToken, reflection, heartbeatIntervalMs, artifacts } = this.#options;
+    const { grpcHost: host, grpcPort: port, workerToken, heartbeatIntervalMs, artifacts } = this.#options;
     const service = createWorkerService({
       replica: () => this.#replica,
       streams: this.#streams,
       artifacts: new ArtifactSender(artifacts.blobs, this.#catalog),
       leader: () => this.#face,
-      authenticate: createWorkerAuth(workerToken),
+      authenticate: createWorkerAuth(workerToken === '' ? undefined : workerToken),
       heartbeatIntervalMs: heartbeatIntervalMs ?? 5_000,
       metrics: this.#metrics,
       logger: this.#logger,
       now: () => performance.now(),
       isClosing: () => this.#closing !== undefined,
     });
-    return startGrpcServer({ host, port, service, reflection: reflection ?? false });
+    const { reflection = false, messageBytesMax: receiveBytesMax = 1024 * 1024 } = this.#options;
+    return startGrpcServer({ host, port, service, reflection, receiveBytesMax });
   }
 
   async #bindHttp(): Promise<void> {
-    const { httpHost, httpPort, store, metricsPath } = this.#options;
+    const { httpHost, httpPort, store, metrics } = this.#options;
     this.#http = createStatusHttp({
       store,
-      registry: this.#metrics.registry,
       status: () => this.status(),
       logger: this.#logger,
-      ...(metricsPath === undefined ? {} : { metricsPath }),
+      ...(metrics?.enabled === false ? {} : { registry: this.#metrics.registry }),
+      ...(metrics === undefined ? {} : { metricsPath: metrics.path }),
     });
     const { port } = await listenHttp(this.#http, {
       host: httpHost,
@@ -298,7 +303,7 @@ class CoordinatorNode implements Coordinator {
   }
 
   #openLog(): Promise<ReplicatedLog<readonly StateEvent[]>> {
-    const { id, nodeId, logDir, snapshotIntervalMs, snapshotThreshold, grpcHost } = this.#options;
+    const { id, nodeId, logDir, bootstrap, snapshotIntervalMs, snapshotThreshold, grpcHost } = this.#options;
     if (logDir === undefined) {
       throw new ZkraftError('config_invalid', 'a coordinator needs a log or a directory for one', {
         field: 'coordinator.raft.raft_dir',
@@ -309,6 +314,7 @@ class CoordinatorNode implements Coordinator {
       nodeId: nodeId ?? id,
       grpcAddress: this.#options.advertisedGrpcAddress ?? `${grpcHost}:${this.grpcPort}`,
       logger: this.#logger,
+      ...(bootstrap === undefined ? {} : { bootstrap }),
       ...(snapshotIntervalMs === undefined ? {} : { snapshotIntervalMs }),
       ...(snapshotThreshold === undefined ? {} : { snapshotThreshold }),
       observer: {

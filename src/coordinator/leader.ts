@@ -9,7 +9,7 @@ import { isErrorCode, type Logger, ZkraftError } from '../common/index.ts';
 import type { SchedulingStore } from '../store/types.ts';
 import type { CircuitCatalog } from './circuits.ts';
 import type { CoordinatorMetrics } from './metrics.ts';
-import { Projector, reconcileOrphans } from './projection/index.ts';
+import { mustNotLead, Projector, reconcileOrphans } from './projection/index.ts';
 import type { Replica } from './replica.ts';
 import {
   createPolicy,
@@ -128,7 +128,7 @@ export class Leader {
     return this.#queueDepth;
   }
 
-  /** Rejects with `foreign_cluster` or `log_corrupt`; a database that is away is waited for in the background. */
+  /** Rejects with `foreign_cluster`, `log_corrupt`, `schema_outdated`; a database that is away is waited for in the background. */
   async start(): Promise<void> {
     const { replica, store, limits, now } = this.#options;
     this.#subscriptions.push(replica.subscribe((event) => this.#onEvent(event)));
@@ -178,7 +178,7 @@ export class Leader {
       await this.#projector.claim();
     } catch (thrown) {
       const error = ZkraftError.from(thrown);
-      if (error.code === 'foreign_cluster' || error.code === 'log_corrupt') {
+      if (mustNotLead(error)) {
         this.#refuseToLead(error);
         throw error;
       }

@@ -24,8 +24,14 @@ export interface ProjectorOptions {
 }
 
 const BATCH_ROWS = 256;
+/** A decision that changes more tasks than this (the outbox refilled) is written in several statements. */
+const STATEMENT_ROWS_MAX = 1_000;
 const BACKOFF_BASE_MS = 100;
 const BACKOFF_CAP_MS = 5_000;
+
+/** Errors that no waiting mends: an operator must look before anything is written. */
+export const mustNotLead = ({ code }: ZkraftError): boolean =>
+  code === 'foreign_cluster' || code === 'log_corrupt' || code === 'schema_outdated';
 
 export class Projector {
   readonly #options: ProjectorOptions;
@@ -47,7 +53,8 @@ export class Projector {
 
   /**
    * Makes the database ours or checks that it is, and squares its cursor with the state. Rejects with
-   * `foreign_cluster`, `log_corrupt` (the database has seen more than this log holds), `database_unavailable`.
+   * `foreign_cluster`, `log_corrupt` (the database has seen more than this log holds), `schema_outdated`,
+   * `database_unavailable`.
    */
   async claim(): Promise<void> {
     const { replica, store, logger } = this.#options;
@@ -116,13 +123,16 @@ export class Projector {
     const { logger, metrics, random, onForeign } = this.#options;
     if (error.code === 'shutting_down') return;
     metrics.add('coordinator_projection_failures_total');
-    if (error.code === 'foreign_cluster' || error.code === 'log_corrupt') {
+    if (mustNotLead(error)) {
       this.#cluster = undefined;
       this.#closed = true;
       onForeign(error);
       return;
     }
-    if (this.#failures === 0) logger.warn({ err: error }, 'results wait in the outbox until the database takes them');
+    const waits = 'results wait in the outbox until the database takes them';
+    // An outage is said once; anything else is a fault that somebody must see each time.
+    if (error.code !== 'database_unavailable') logger.error({ err: error }, waits);
+    else if (this.#failures === 0) logger.warn({ err: error }, waits);
     this.#failures += 1;
     const capMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(10, this.#failures - 1));
     await new Promise<void>((resolve) => {
@@ -139,7 +149,12 @@ export class Projector {
     const { rows, upto } = this.#collect();
     const startedMs = performance.now();
     const cursor = Math.max(upto, cluster.cursor);
-    const moved = await store.project(cluster, cluster.cursor, cursor, rows);
+    let moved = true;
+    for (let at = 0; moved && at < rows.length; at += STATEMENT_ROWS_MAX) {
+      const last = at + STATEMENT_ROWS_MAX >= rows.length;
+      const part = rows.slice(at, at + STATEMENT_ROWS_MAX);
+      moved = await store.project(cluster, cluster.cursor, last ? cursor : cluster.cursor, part);
+    }
     if (!moved) {
       // Our last answer was lost, the database went back in time, or somebody else writes: the cursor tells.
       await this.claim();

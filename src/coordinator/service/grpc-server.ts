@@ -12,6 +12,8 @@ export interface GrpcServerOptions {
   readonly port: number;
   readonly service: CoordinatorServiceServer;
   readonly reflection: boolean;
+  /** Of one message from a worker. The largest honest one is a heartbeat with 1,024 leases, some 200 KB. */
+  readonly receiveBytesMax: number;
 }
 
 export interface GrpcServer {
@@ -23,14 +25,12 @@ export interface GrpcServer {
 }
 
 const SERVICE = 'zkraft.v1.CoordinatorService';
-/** The largest that a worker sends is a heartbeat with 1,024 leases, some 200 KB. */
-const RECEIVE_BYTES_MAX = 1024 * 1024;
 /** The largest that we send is an artifact's chunk of 256 KiB. */
 const SEND_BYTES_MAX = 4 * 1024 * 1024;
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const server = new Server({
-    'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
+    'grpc.max_receive_message_length': options.receiveBytesMax,
     'grpc.max_send_message_length': SEND_BYTES_MAX,
     'grpc.max_concurrent_streams': 256,
     // A worker behind a dead link is noticed by the connection too, not only by its missing heartbeats.

@@ -34,7 +34,8 @@ export interface CoordinatorStatus {
 
 export interface StatusHttpOptions {
   readonly store: StoreHealth;
-  readonly registry: Registry;
+  /** Served at `metricsPath`, default /metrics, if given. */
+  readonly registry?: Registry;
   readonly metricsPath?: string;
   readonly status: () => CoordinatorStatus;
   readonly logger: Logger;
@@ -49,8 +50,8 @@ export function createStatusHttp(options: StatusHttpOptions): HttpServer {
   const app = createHttpServer({
     logger,
     service: 'coordinator',
-    registry,
     bodyLimitBytes: 1_024,
+    ...(registry === undefined ? {} : { registry }),
     ...(metricsPath === undefined ? {} : { metricsPath }),
   });
   const database = createPing(options.store);

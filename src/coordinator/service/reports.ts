@@ -97,7 +97,7 @@ export class Reports {
     const lease = checkLease(request.lease);
     const task = await this.#liveTask(lease);
     const code: ErrorCode = isErrorCode(request.code) ? request.code : 'internal';
-    const message = request.message.slice(0, MESSAGE_CHARS_MAX);
+    const message = request.message.slice(0, MESSAGE_CHARS_MAX).replaceAll(/\p{Cc}/gu, ' ');
     logger.warn({ ...this.#fields(lease, task), code, reason: message }, 'the worker reports a failure');
     const decision = await replica.propose({
       kind: 'task_failed',

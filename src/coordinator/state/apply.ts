@@ -198,7 +198,7 @@ function cancel(state: CoordinatorState, command: Of<'task_cancelled'>, index: n
   task.epoch = null;
   task.notBeforeMs = null;
   task.completedAtMs = state.nowMs;
-  task.error = { code: 'task_cancelled', message: reason.slice(0, MESSAGE_CHARS_MAX) };
+  task.error = { code: 'task_cancelled', message: plainText(reason) };
   state.tasks.set(taskId, task);
   touch(state, taskId, index);
   return [...events, { kind: 'cancelled', taskId }];
@@ -235,7 +235,7 @@ function endLease(state: CoordinatorState, task: Task, cause: Cause, index: numb
   const lease = liveLease(task);
   if (lease === undefined) return [];
   dropLease(state, task);
-  const message = cause.message.slice(0, MESSAGE_CHARS_MAX);
+  const message = plainText(cause.message);
   const outcome = settleFailure(task, { ...cause, message }, state.nowMs);
   touch(state, lease.taskId, index);
   return [{ kind: 'lease_ended', lease, code: cause.code, reported }, outcome];
@@ -245,6 +245,9 @@ function endAllLeases(state: CoordinatorState, workerId: string, message: string
   const cause = { code: 'lease_expired', message, retryable: true };
   return tasksOf(state, workerId).flatMap((task) => endLease(state, task, cause, index));
 }
+
+/** Bounded, and without control characters: a NUL in a worker's words is a row that PostgreSQL never takes. */
+const plainText = (text: string): string => text.slice(0, MESSAGE_CHARS_MAX).replaceAll(/\p{Cc}/gu, ' ');
 
 const NO_RETRY: Task['retry'] = { attemptsMax: 1, backoffBaseMs: 0, backoffCapMs: 0 };
 

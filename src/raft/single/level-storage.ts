@@ -38,7 +38,7 @@ type Level = ClassicLevel<Uint8Array, Uint8Array>;
 export interface LevelStorageOptions {
   readonly dir: string;
   readonly logger: Logger;
-  /** Who this folder will belong to, if it is new. */
+  /** Who this folder will belong to, if it is new. Throws when none may be made. */
   readonly mint: () => Identity;
 }
 
@@ -62,9 +62,10 @@ export class LevelStorage implements LogStorage {
   async open(): Promise<StoredLog> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const known = await this.#readIdentity();
+    const minted = known ?? this.#mint();
     await this.#openLevel(known === undefined);
     try {
-      const identity = known ?? (await this.#create());
+      const identity = known ?? (await this.#create(minted));
       await this.#snapshots.open();
       await this.#findBounds();
       await this.#checkClosed();
@@ -204,7 +205,7 @@ export class LevelStorage implements LogStorage {
   }
 
   /** A folder without identity is new, or its making was cut off before anything was acknowledged. */
-  async #create(): Promise<Identity> {
+  async #create(identity: Identity): Promise<Identity> {
     for await (const _ of this.#db.keys({ gte: FIRST_ENTRY, lt: PAST_ENTRIES, limit: 1 })) {
       throw this.#corrupt('identity.json is missing, but there are entries');
     }
@@ -212,7 +213,6 @@ export class LevelStorage implements LogStorage {
       throw this.#corrupt('identity.json is missing, but there are snapshots');
     }
     await this.setTerm(0);
-    const identity = this.#mint();
     await writeFileDurably(
       this.#identityPath,
       Buffer.from(`${JSON.stringify({ version: FORMAT_VERSION, ...identity }, null, 2)}\n`),

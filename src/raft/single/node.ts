@@ -19,6 +19,8 @@ export interface LogObserver {
 
 export interface SingleNodeLogOptions {
   readonly dir: string;
+  /** Whether a folder without a log may begin a new cluster. Ignored where there is one. Default: yes. */
+  readonly bootstrap?: boolean;
   readonly nodeId: string;
   /** Where workers reach this node; told to those who ask for the leader. */
   readonly grpcAddress: string;

@@ -14,7 +14,17 @@ export async function openSingleNodeLog<Result>(options: SingleNodeLogOptions): 
   const storage = new LevelStorage({
     dir: options.dir,
     logger: options.logger,
-    mint: () => ({ clusterId: randomUUID(), nodeId: options.nodeId, incarnationId: randomUUID() }),
+    mint: () => {
+      if (options.bootstrap !== false) {
+        return { clusterId: randomUUID(), nodeId: options.nodeId, incarnationId: randomUUID() };
+      }
+      throw new ZkraftError(
+        'config_invalid',
+        `${options.dir} holds no log, and coordinator.raft.bootstrap is false; set it to true to begin a new cluster, ` +
+          'or name the directory of the existing one',
+        { field: 'coordinator.raft.bootstrap' },
+      );
+    },
   });
   const node = new SingleNodeLog<Result>(storage, options);
   const identity = await node.open();
