@@ -4,13 +4,14 @@
  * No statement is long and none holds a lock: chunks go in one by one, and the flag `complete` last. Writers of the
  * same bytes share the work without knowing of each other, and one that was interrupted is continued by the next.
  */
-import { DIGEST_HEX, fromHex, sha256Hex, ZkraftError } from '../common/index.ts';
-import type { BlobStore } from '../prover/artifacts/types.ts';
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { DIGEST_HEX, fromHex, ZkraftError } from '../common/index.ts';
+import { type BlobStore, CHUNK_BYTES } from '../prover/index.ts';
 import type { Database } from './database.ts';
 
-export const CHUNK_BYTES = 256 * 1024;
-/** The zkey of a circuit with a million constraints takes about half of this. */
-export const BLOB_BYTES_MAX = 1024 * 1024 * 1024;
+/** Hashed in one turn of the event loop: some 10 ms at worst. */
+const HASH_SLICE_BYTES = 4 * 1024 * 1024;
 
 export class PgBlobStore implements BlobStore {
   readonly #database: Database;
@@ -25,7 +26,7 @@ export class PgBlobStore implements BlobStore {
     if (bytes.length > this.#bytesMax) {
       throw new ZkraftError('artifact_too_large', `the blob has ${bytes.length} bytes; the limit is ${this.#bytesMax}`);
     }
-    const digest = sha256Hex(bytes);
+    const digest = await digestOf(bytes);
     const key = fromHex(digest);
     const doing = 'storing a blob';
     const [row] = await this.#database.query(
@@ -79,13 +80,15 @@ export class PgBlobStore implements BlobStore {
 
   async get(digest: string): Promise<Uint8Array> {
     const bytes = new Uint8Array(await this.size(digest));
+    const hash = createHash('sha256');
     let at = 0;
     for await (const chunk of this.read(digest)) {
       if (at + chunk.length > bytes.length) break;
+      hash.update(chunk);
       bytes.set(chunk, at);
       at += chunk.length;
     }
-    if (at !== bytes.length || sha256Hex(bytes) !== digest) {
+    if (at !== bytes.length || hash.digest('hex') !== digest) {
       throw new ZkraftError('artifact_corrupt', `the stored bytes of blob ${digest} have another digest`);
     }
     return bytes;
@@ -100,6 +103,15 @@ export class PgBlobStore implements BlobStore {
     );
     return row && Number(row.bytes);
   }
+}
+
+async function digestOf(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += HASH_SLICE_BYTES) {
+    if (at > 0) await nextTurn();
+    hash.update(bytes.subarray(at, at + HASH_SLICE_BYTES));
+  }
+  return hash.digest('hex');
 }
 
 function notFound(digest: string): ZkraftError {

@@ -3,8 +3,15 @@
  *
  * Nothing is pinned whose parts are not all here, so whoever finds a circuit can also load it.
  */
-import { DIGEST_HEX, fromHex, toHex, ZkraftError } from '../common/index.ts';
-import type { BlobStore, CircuitManifest, CircuitRegistry, PinnedCircuit } from '../prover/artifacts/types.ts';
+import { fromHex, toHex, ZkraftError } from '../common/index.ts';
+import {
+  type BlobStore,
+  type CircuitManifest,
+  type CircuitRegistry,
+  checkCircuitId,
+  type PinnedCircuit,
+  parseManifest,
+} from '../prover/index.ts';
 import type { Database, Row } from './database.ts';
 
 const SELECT = 'SELECT id, manifest_digest, manifest FROM circuits';
@@ -21,7 +28,11 @@ export class PgCircuitRegistry implements CircuitRegistry {
   async pin(circuitId: string, digest: string): Promise<PinnedCircuit> {
     const earlier = await this.find(circuitId);
     if (earlier) return earlier;
-    const manifest = parseManifest(await this.#blobs.get(digest), circuitId);
+    const manifest = parseManifest(await this.#blobs.get(digest));
+    if (manifest.circuitId !== circuitId) {
+      const text = `the manifest ${digest} is of circuit ${manifest.circuitId}, not ${circuitId}`;
+      throw new ZkraftError('invalid_request', text, { field: 'circuitId' });
+    }
     for (const { digest: file } of Object.values(manifest.files)) {
       if (await this.#blobs.has(file)) continue;
       throw new ZkraftError('artifact_not_found', `circuit ${circuitId}: blob ${file} of its manifest is not stored`);
@@ -37,12 +48,13 @@ export class PgCircuitRegistry implements CircuitRegistry {
   }
 
   async find(circuitId: string): Promise<PinnedCircuit | undefined> {
+    checkCircuitId(circuitId);
     const [row] = await this.#database.query('finding a circuit', `${SELECT} WHERE id = $1`, [circuitId]);
     return row && pinnedOf(row);
   }
 
   async list(): Promise<readonly PinnedCircuit[]> {
-    return (await this.#database.query('listing circuits', `${SELECT} ORDER BY id`)).map(pinnedOf);
+    return (await this.#database.query('listing circuits', `${SELECT} ORDER BY id COLLATE "C"`)).map(pinnedOf);
   }
 }
 
@@ -52,22 +64,4 @@ function pinnedOf(row: Row): PinnedCircuit {
     digest: toHex(row.manifest_digest as Buffer),
     manifest: row.manifest as CircuitManifest,
   };
-}
-
-function parseManifest(bytes: Uint8Array, circuitId: string): CircuitManifest {
-  const refuse = (why: string): never => {
-    throw new ZkraftError('artifact_corrupt', `the manifest of circuit ${circuitId} ${why}`);
-  };
-  let manifest: Partial<CircuitManifest>;
-  try {
-    manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<CircuitManifest>;
-  } catch {
-    return refuse('is not JSON');
-  }
-  if (manifest?.version !== 1) return refuse('is not of version 1');
-  if (manifest.circuitId !== circuitId) return refuse('names another circuit');
-  for (const name of ['r1cs', 'wasm', 'zkey', 'vkey'] as const) {
-    if (!DIGEST_HEX.test(manifest.files?.[name]?.digest ?? '')) return refuse(`names no digest for ${name}`);
-  }
-  return manifest as CircuitManifest;
 }

@@ -26,9 +26,9 @@ export class Listener {
   readonly #logger: Logger;
   readonly #channels = new Map<string, Set<Subscription>>();
   #client: Client | undefined;
+  #opening: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
-  #opening = false;
   #closed = false;
 
   constructor(options: DatabaseOptions, applicationName: string, logger: Logger) {
@@ -60,26 +60,26 @@ export class Listener {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const client = this.#client;
+    const client = this.#client ?? this.#opening;
     this.#client = undefined;
     await client?.end().catch(() => {});
   }
 
   #open(): void {
-    this.#opening = true;
     const client = new Client({
       ...clientConfig(this.#options, `${this.#applicationName}-listen`),
       query_timeout: ANSWER_MS,
     });
+    this.#opening = client;
     client.on('error', () => this.#drop(client));
     client.on('end', () => this.#drop(client));
     client.on('notification', ({ channel, payload }) => {
       for (const { notified } of this.#channels.get(channel) ?? []) notified(payload ?? '');
     });
     this.#listen(client).catch((error: unknown) => {
-      this.#opening = false;
+      this.#opening = undefined;
       this.#failures += 1;
-      if (this.#failures === 1) {
+      if (this.#failures === 1 && !this.#closed) {
         this.#logger.warn({ reason: mapPgError(error, 'listening').message }, 'notifications are not heard');
       }
       void client.end().catch(() => {});
@@ -100,7 +100,7 @@ export class Listener {
         more = true;
       }
     }
-    this.#opening = false;
+    this.#opening = undefined;
     if (this.#closed) {
       await client.end();
       return;

@@ -1,8 +1,8 @@
 /** Opens the store: one pool, one listening connection, and the parts that use them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, silentLogger, ZkraftError } from '../common/index.ts';
-import type { ArtifactStore } from '../prover/artifacts/types.ts';
-import { BLOB_BYTES_MAX, PgBlobStore } from './blobs.ts';
+import { type ArtifactStore, BLOB_BYTES_MAX } from '../prover/index.ts';
+import { PgBlobStore } from './blobs.ts';
 import { PgCircuitRegistry } from './circuits.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Database } from './database.ts';

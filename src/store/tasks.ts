@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { fromHex, sha256, ZkraftError } from '../common/index.ts';
-import { CHUNK_BYTES } from './blobs.ts';
+import { CHUNK_BYTES } from '../prover/index.ts';
 import type { Database, Run } from './database.ts';
 import { isTerminal, isUuid, TASK_COLUMNS, TERMINAL, taskRowOf, treeId } from './task-rows.ts';
 import type { TerminalWaiters } from './terminal-waiters.ts';

@@ -1,21 +1,28 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
 import { sha256Hex } from '../../src/common/index.ts';
+import { openDirectoryArtifacts } from '../../src/prover/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { artifactStoreConformance } from '../support/artifact-conformance.ts';
+import { artifactStoreConformance, storeCircuit } from '../support/artifact-conformance.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
 let postgres: TestPostgres;
+let scratch: string;
 const stores: Store[] = [];
 
 before(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'zkraft-test-artifacts-'));
   postgres = await startTestPostgres();
 });
 after(async () => {
   for (const store of stores) await store.close();
   await postgres?.stop();
+  rmSync(scratch, { recursive: true, force: true });
 });
 
 async function open(options: { blobBytesMax?: number } = {}) {
@@ -25,6 +32,7 @@ async function open(options: { blobBytesMax?: number } = {}) {
   return { url, artifacts: store.artifacts };
 }
 
+artifactStoreConformance('a directory', () => openDirectoryArtifacts(mkdtempSync(join(scratch, 'store-'))));
 artifactStoreConformance('PostgreSQL', async () => (await open()).artifacts);
 
 test('a blob above the limit is refused, and nothing of it is stored', async () => {
@@ -64,17 +72,15 @@ test('a blob that was damaged on disk is told as such', async () => {
   await client.end();
 });
 
-test('a circuit is pinned only with a manifest of its own, all of whose files are stored', async () => {
-  const { artifacts } = await open();
-  const put = (value: unknown) => artifacts.blobs.put(new TextEncoder().encode(JSON.stringify(value)));
-  const file = { digest: '00'.repeat(32), bytes: 1 };
-  const files = { r1cs: file, wasm: file, zkey: file, vkey: file };
-  for (const manifest of [7, { version: 2 }, { version: 1, circuitId: 'b', files }, { version: 1, circuitId: 'a' }]) {
-    await assert.rejects(artifacts.circuits.pin('a', await put(manifest)), { code: 'artifact_corrupt' });
-  }
-  const text = await artifacts.blobs.put(new TextEncoder().encode('{'));
-  await assert.rejects(artifacts.circuits.pin('a', text), { code: 'artifact_corrupt' });
-  const dangling = await put({ version: 1, circuitId: 'a', files });
-  await assert.rejects(artifacts.circuits.pin('a', dangling), { code: 'artifact_not_found' });
-  assert.deepEqual(await artifacts.circuits.list(), []);
+test('a circuit is pinned only when all files of its manifest are stored', async () => {
+  const { url, artifacts } = await open();
+  const digest = await storeCircuit(artifacts, 'square', 0);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query('DELETE FROM blobs WHERE digest = $1', [
+    Buffer.from(sha256Hex('zkey of square, variant 0'), 'hex'),
+  ]);
+  await client.end();
+  await assert.rejects(artifacts.circuits.pin('square', digest), { code: 'artifact_not_found' });
+  assert.equal(await artifacts.circuits.find('square'), undefined);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { sha256Hex } from '../../src/common/index.ts';
-import type { ArtifactStore, CircuitManifest, ManifestFile } from '../../src/prover/artifacts/types.ts';
+import { type ArtifactStore, type CircuitManifest, encodeManifest, type ManifestFile } from '../../src/prover/index.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -41,8 +41,8 @@ export function artifactStoreConformance(name: string, open: () => Promise<Artif
 
     test('what is not stored is not found, and a name that is no digest neither', async () => {
       const { blobs } = await open();
+      assert.equal(await blobs.has('00'.repeat(32)), false);
       for (const digest of ['00'.repeat(32), 'no digest', '../../etc/passwd', '']) {
-        assert.equal(await blobs.has(digest), false);
         await assert.rejects(blobs.size(digest), { code: 'artifact_not_found' });
         await assert.rejects(blobs.get(digest), { code: 'artifact_not_found' });
         await assert.rejects(
@@ -56,13 +56,13 @@ export function artifactStoreConformance(name: string, open: () => Promise<Artif
 
     test('the first to pin a circuit decides, and all others get that one', async () => {
       const store = await open();
-      assert.equal(await store.circuits.find('merkle-8'), undefined);
-      const digests = await Promise.all(Array.from({ length: 6 }, (_, i) => storeCircuit(store, 'merkle-8', i)));
-      const pinned = await Promise.all(digests.map((digest) => store.circuits.pin('merkle-8', digest)));
+      assert.equal(await store.circuits.find('square'), undefined);
+      const digests = await Promise.all(Array.from({ length: 6 }, (_, i) => storeCircuit(store, 'square', i)));
+      const pinned = await Promise.all(digests.map((digest) => store.circuits.pin('square', digest)));
       const winner = pinned[0];
       assert.ok(winner && digests.includes(winner.digest));
       for (const other of pinned) assert.deepEqual(other, winner);
-      assert.deepEqual(await store.circuits.find('merkle-8'), winner);
+      assert.deepEqual(await store.circuits.find('square'), winner);
       const manifest = JSON.parse(Buffer.from(await store.blobs.get(winner.digest)).toString('utf8'));
       assert.deepEqual(winner.manifest, manifest);
     });
@@ -70,26 +70,37 @@ export function artifactStoreConformance(name: string, open: () => Promise<Artif
     test('circuits are listed by id', async () => {
       const store = await open();
       assert.deepEqual(await store.circuits.list(), []);
-      for (const id of ['merkle-9', 'merkle-10', 'custom.x']) {
+      for (const id of ['square', 'cube', 'a.b_c-1']) {
         await store.circuits.pin(id, await storeCircuit(store, id, 0));
       }
-      assert.deepEqual((await store.circuits.list()).map(({ circuitId }) => circuitId).toSorted(), [
-        'custom.x',
-        'merkle-10',
-        'merkle-9',
-      ]);
+      assert.deepEqual(
+        (await store.circuits.list()).map(({ circuitId }) => circuitId),
+        ['a.b_c-1', 'cube', 'square'],
+      );
+    });
+
+    test('a manifest of another circuit, or what is no manifest, cannot be pinned', async () => {
+      const store = await open();
+      const digest = await storeCircuit(store, 'square', 0);
+      await assert.rejects(store.circuits.pin('cube', digest), { code: 'invalid_request', field: 'circuitId' });
+      for (const text of ['{', '7', '{"version":2}']) {
+        const garbage = await store.blobs.put(new TextEncoder().encode(text));
+        await assert.rejects(store.circuits.pin('cube', garbage), { code: 'artifact_corrupt' });
+      }
+      await assert.rejects(store.circuits.pin('../x', digest), { code: 'invalid_request' });
+      assert.deepEqual(await store.circuits.list(), []);
     });
 
     test('a manifest that is not stored cannot be pinned', async () => {
       const { circuits } = await open();
       await assert.rejects(circuits.pin('merkle-8', '00'.repeat(32)), { code: 'artifact_not_found' });
-      assert.equal(await circuits.find('merkle-8'), undefined);
+      assert.equal(await circuits.find('square'), undefined);
     });
   });
 }
 
 /** Stores four small files and their manifest; different for each `variant`. Returns the manifest's digest. */
-async function storeCircuit(store: ArtifactStore, circuitId: string, variant: number): Promise<string> {
+export async function storeCircuit(store: ArtifactStore, circuitId: string, variant: number): Promise<string> {
   const file = async (text: string): Promise<ManifestFile> => {
     const content = new TextEncoder().encode(`${text} of ${circuitId}, variant ${variant}`);
     return { digest: await store.blobs.put(content), bytes: content.length };
@@ -113,5 +124,5 @@ async function storeCircuit(store: ArtifactStore, circuitId: string, variant: nu
       vkey: await file('vkey'),
     },
   };
-  return store.blobs.put(new TextEncoder().encode(JSON.stringify(manifest)));
+  return store.blobs.put(encodeManifest(manifest));
 }

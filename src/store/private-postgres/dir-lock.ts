@@ -54,7 +54,10 @@ function createExclusively(path: string, text: string): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw new ZkraftError('postgres_failed', `${path} cannot be written: ${(error as Error).message}`, {
+      field: 'data_dir',
+      cause: error,
+    });
   }
 }
 

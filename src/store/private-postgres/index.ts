@@ -30,7 +30,7 @@ export interface PrivatePostgres {
   readonly place: string;
   /** Such as 18.4. */
   readonly version: string;
-  /** Resolves when the server is gone, by `stop` or by an accident. */
+  /** Resolves when the server is gone, by `stop` or by an accident. Waiting for it keeps no process alive. */
   readonly exited: Promise<void>;
   /** Fast shutdown, then harder; resolves once no process of the server is left. Idempotent. */
   stop(): Promise<void>;

@@ -12,6 +12,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -23,6 +24,7 @@ import { tmpdir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 import { ZkraftError } from '../../common/index.ts';
 import { type Account, canEnter } from './account.ts';
+import { serverProcesses } from './leftover.ts';
 
 const NOTE_FILE = 'postgres.json';
 const MACHINE_ROOT = '/var/lib/zkraft';
@@ -51,6 +53,9 @@ export interface Layout {
 }
 
 const INSIDE = 'server';
+/** In a place outside the data folder: which data folder it was made for. */
+const ORIGIN_FILE = 'origin';
+const PLACE_NAME = /^[0-9a-f]{12}-[0-9a-f]{12}$/;
 
 export function readNote(dir: string): Note | undefined {
   const path = join(dir, NOTE_FILE);
@@ -123,6 +128,7 @@ function recordedLayout(dir: string, account: Account, note: Note): Layout {
 function newLayout(dir: string, root: string, account: Account): Layout {
   const insideDir = root === dir;
   if (!insideDir && root === MACHINE_ROOT) openMachineRoot();
+  if (!insideDir) sweep(root);
   if (!canEnter(account, root)) throw new Error(`${account.name} cannot enter it`);
   const label = createHash('sha256').update(dir).digest('hex').slice(0, 12);
   const place = join(root, insideDir ? INSIDE : `${label}-${randomBytes(6).toString('hex')}`);
@@ -130,11 +136,31 @@ function newLayout(dir: string, root: string, account: Account): Layout {
   try {
     giveTo(account, place);
     if (!canEnter(account, place)) throw new Error('the file system keeps no owners');
+    if (!insideDir) writeFileSync(join(place, ORIGIN_FILE), dir);
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
     throw error;
   }
   return { dir, place, data: join(place, 'data'), insideDir };
+}
+
+/**
+ * Removes places that were made for data folders in a temp folder which are gone by now. A data folder elsewhere may
+ * have been moved rather than removed, so its database is never touched.
+ */
+function sweep(root: string): void {
+  for (const entry of readdirSync(root)) {
+    if (!PLACE_NAME.test(entry)) continue;
+    const place = join(root, entry);
+    try {
+      const origin = readFileSync(join(place, ORIGIN_FILE), 'utf8');
+      const disposable = tempRoots().some((temp) => origin.startsWith(`${temp}/`));
+      if (!disposable || existsSync(origin) || serverProcesses(join(place, 'data')).length > 0) continue;
+      rmSync(place, { recursive: true, force: true });
+    } catch {
+      // Not ours to read or to remove.
+    }
+  }
 }
 
 /** Makes the folder the account's alone. */
