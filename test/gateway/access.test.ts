@@ -198,6 +198,7 @@ describe('rate limit', () => {
     assert.notEqual(addressKey('2001:db8:0:1::1'), addressKey('2001:db8:0:2::1'));
     assert.equal(addressKey('::1'), addressKey('0:0:0:0:0:0:0:2'));
     assert.equal(addressKey('::ffff:192.0.2.7'), '192.0.2.7');
+    assert.equal(addressKey('x'.repeat(1_000)), addressKey('y'), 'what is no address is one client');
     assert.equal(addressMatcher(['192.0.2.0/24'], 'x')('::ffff:192.0.2.7'), true);
     assert.equal(addressMatcher(['2001:db8::/32'], 'x')('192.0.2.7'), false);
   });

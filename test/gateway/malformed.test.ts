@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ERROR_TABLE, isErrorCode } from '../../src/common/index.ts';
-import { MALFORMED } from './malformed.ts';
+import { MALFORMED, request } from './malformed.ts';
 import { get, parseRaw, raw, submit, type TestGateway, testGateway } from './support.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -44,6 +44,27 @@ describe('a malformed request gets its documented code, over a real socket', () 
       }
     });
   }
+
+  test('a body that is refused for its size is read away, and the connection serves the next request', async () => {
+    const bytes = 12 * 1024 * 1024;
+    const head = `POST /api/v1/tasks/merkle HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
+    const text = await raw(part.gateway.port, [head, Buffer.alloc(bytes, 0x20), ...request('GET', '/livez')]);
+    assert.deepEqual(
+      [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1]),
+      ['413', '200'],
+    );
+  });
+
+  test('but only up to eight times the limit: then the connection ends', async () => {
+    const small = await testGateway({ bodyLimitBytes: 64 * 1024 });
+    try {
+      const head = `POST /api/v1/tasks/merkle HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n`;
+      const flood = Array.from({ length: 64 }, () => Buffer.alloc(64 * 1024, 0x20));
+      assert.match(await raw(small.gateway.port, [head, 50, ...flood], 3_000), /^HTTP\/1\.1 413/);
+    } finally {
+      await small.gateway.close();
+    }
+  });
 
   test('after all of them a good request still works', async () => {
     const { status } = await submit(part.gateway.url, { leaves: ['1', '2'], leaf_index: 1 });

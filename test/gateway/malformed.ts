@@ -50,6 +50,12 @@ export const MALFORMED: readonly Malformed[] = [
   { name: 'NaN as a number', code: 'invalid_json', pieces: post('{"leaves":["1"],"leaf_index":NaN}') },
   { name: 'a byte order mark', code: 'invalid_json', pieces: post('\uFEFF{"leaves":["1"],"leaf_index":0}') },
   {
+    name: 'JSON whose text is not UTF-8',
+    code: 'invalid_json',
+    names: /UTF-8/,
+    pieces: bytes(Buffer.from('{"leaves":["1\xff"],"leaf_index":0}', 'latin1')),
+  },
+  {
     name: 'bytes that are not UTF-8',
     code: 'invalid_json',
     pieces: bytes(Uint8Array.of(0x7b, 0x22, 0xff, 0xfe, 0x22)),
