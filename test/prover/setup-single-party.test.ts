@@ -186,6 +186,35 @@ describe('the trapdoor', () => {
     assert.equal(drawn.asked.length, 5 + Object.values(refused).flat().length);
   });
 
+  it('is overwritten when the key is made, as are the random bytes it came from', async () => {
+    const random = new SeededRandom(6);
+    const drawn: Uint8Array[] = [];
+    const shared: SharedArrayBuffer[] = [];
+    const Original = globalThis.SharedArrayBuffer;
+    globalThis.SharedArrayBuffer = class extends Original {
+      constructor(byteLength: number) {
+        super(byteLength);
+        shared.push(this);
+      }
+    } as SharedArrayBufferConstructor;
+    try {
+      await singlePartySetup(circuit.r1cs, {
+        threads: 1,
+        randomBytes: (count) => {
+          const bytes = random.bytes(count);
+          drawn.push(bytes);
+          return bytes;
+        },
+      });
+    } finally {
+      globalThis.SharedArrayBuffer = Original;
+    }
+    assert.ok(drawn.length >= 5 && shared.some((buffer) => buffer.byteLength === 5 * 32));
+    for (const bytes of [...drawn, ...shared.map((buffer) => new Uint8Array(buffer))]) {
+      assert.ok(bytes.every((byte) => byte === 0));
+    }
+  });
+
   it('is not drawn for ever from a generator that is stuck', async () => {
     await assert.rejects(
       singlePartySetup(circuit.r1cs, { threads: 1, randomBytes: (count) => new Uint8Array(count) }),

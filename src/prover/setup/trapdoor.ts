@@ -20,6 +20,7 @@ export interface Trapdoor {
   readonly delta: bigint;
 }
 
+/** Fresh bytes, which the caller overwrites after use. */
 export type RandomBytes = (count: number) => Uint8Array;
 
 const FIELDS = ['tau', 'alpha', 'beta', 'gamma', 'delta'] as const;
@@ -31,7 +32,7 @@ const DRAWS_MAX = 256;
 /** Uniform in [0, r) by rejection of 254-bit integers, until `accept` is content. */
 function draw(randomBytes: RandomBytes, accept: (value: bigint) => boolean): bigint {
   for (let i = 0; i < DRAWS_MAX; i++) {
-    const bytes = Uint8Array.from(randomBytes(SCALAR_BYTES));
+    const bytes = randomBytes(SCALAR_BYTES);
     invariant(bytes.length === SCALAR_BYTES, 'the random generator returned another number of bytes than asked');
     bytes[SCALAR_BYTES - 1] = (bytes[SCALAR_BYTES - 1] ?? 0) & 0x3f;
     const value = readInteger(viewOf(bytes), 0);
