@@ -7,14 +7,14 @@
  */
 import { ELEMENT_BYTES, toHex, unpackElements, ZkraftError } from '../common/index.ts';
 import type { Lease, TaskAssignment } from '../common/rpc/index.ts';
+import { merkleCircuitDepth } from '../prover/index.ts';
 import type { MerkleStatement } from '../prover/types.ts';
 import { leaseKey } from './lease.ts';
 
 /** The most leaves that a task may have; the gateway refuses more. */
 const LEAVES_MAX = 1_000;
 const DEPTH_MAX = 32;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const CIRCUIT_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/i;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const REQUEST_ID_CHARS_MAX = 200;
 
 export interface CircuitName {
@@ -45,10 +45,8 @@ export const cleanRequestId = (requestId: string): string =>
 export function checkAssignment(assignment: TaskAssignment): CheckedAssignment {
   const { circuit, task, lease } = assignment;
   const name = lease === undefined ? 'the assignment' : `the assignment ${leaseKey(lease)}`;
-  if (circuit === undefined || !CIRCUIT_ID.test(circuit.circuitId)) {
-    throw new ZkraftError('invalid_input', `circuit.circuit_id of ${name} is missing or malformed`, {
-      field: 'circuit.circuit_id',
-    });
+  if (circuit === undefined) {
+    throw new ZkraftError('invalid_input', `${name} names no circuit`, { field: 'circuit' });
   }
   if (circuit.manifestDigest.length !== 32) {
     throw new ZkraftError(
@@ -65,6 +63,11 @@ export function checkAssignment(assignment: TaskAssignment): CheckedAssignment {
   const { depth, leafIndex } = task.value;
   if (depth < 1 || depth > DEPTH_MAX) {
     throw new ZkraftError('invalid_depth', `merkle.depth is ${depth}, not 1 to ${DEPTH_MAX}`, { field: 'depth' });
+  }
+  if (merkleCircuitDepth(circuit.circuitId) !== depth) {
+    throw new ZkraftError('invalid_input', `circuit.circuit_id of ${name} is no Merkle circuit of depth ${depth}`, {
+      field: 'circuit.circuit_id',
+    });
   }
   const leaves = readLeaves(task.value.leaves);
   if (leaves.length > 2 ** depth) {

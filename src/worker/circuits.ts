@@ -9,6 +9,7 @@
 import { fromHex, type Logger, ZkraftError } from '../common/index.ts';
 import type { CircuitRef } from '../common/rpc/index.ts';
 import type { ArtifactStore, CircuitManifest } from '../prover/artifacts/types.ts';
+import { MANIFEST_BYTES_MAX, parseManifest } from '../prover/index.ts';
 import type { CircuitArtifacts } from '../prover/types.ts';
 import type { CircuitName } from './assignment.ts';
 import type { BackoffOptions } from './backoff.ts';
@@ -19,9 +20,11 @@ import type { LoadCircuit } from './options.ts';
 
 /** zkeys of depth 32 are below 64 MiB; four of them in memory fit the reserve of budget.ts. */
 const CIRCUITS_MAX = 4;
-const MANIFEST_BYTES_MAX = 64 * 1024;
 /** Above any file of a circuit of the project; what a hostile coordinator can make a worker hold. */
 const FILE_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** What a damaged cache makes of loading; the same from a sound one is final. */
+const MENDABLE: ReadonlySet<string> = new Set(['artifact_corrupt', 'artifact_not_found']);
 
 export interface CircuitsOptions {
   readonly artifacts: ArtifactStore;
@@ -89,14 +92,22 @@ export class Circuits {
 
   async #load(name: CircuitName): Promise<CircuitArtifacts> {
     const { artifacts, loadCircuit } = this.#options;
-    const manifest = readManifest(await this.#bring(name.manifestDigest, MANIFEST_BYTES_MAX), name);
-    for (const { digest, bytes } of filesOf(manifest)) {
-      if (!(await artifacts.blobs.has(digest))) await this.#bring(digest, FILE_BYTES_MAX, bytes);
+    const { circuitId, manifestDigest: digest } = name;
+    const manifest = parseManifest(await this.#bring(digest, MANIFEST_BYTES_MAX));
+    if (manifest.circuitId !== circuitId) throw otherCircuit(name, manifest.circuitId);
+    for (const file of filesOf(manifest)) {
+      if (!(await artifacts.blobs.has(file.digest))) await this.#bring(file.digest, FILE_BYTES_MAX, file.bytes);
     }
-    const circuit = await loadCircuit(artifacts, { circuitId: name.circuitId, digest: name.manifestDigest, manifest });
-    this.#note(name.circuitId, name.manifestDigest);
+    const pinned = { circuitId, digest, manifest };
+    const circuit = await loadCircuit(artifacts, pinned).catch(async (thrown) => {
+      if (!MENDABLE.has(ZkraftError.from(thrown).code)) throw thrown;
+      // A file of the cache is damaged: each is read whole, and fetched afresh where it is not sound.
+      for (const file of filesOf(manifest)) await this.#bring(file.digest, FILE_BYTES_MAX, file.bytes);
+      return loadCircuit(artifacts, pinned);
+    });
+    this.#note(circuitId, digest);
     // Only a note for the next start of what this cache holds; which key counts is said by each lease.
-    await artifacts.circuits.pin(name.circuitId, name.manifestDigest).catch(() => undefined);
+    await artifacts.circuits.pin(circuitId, digest).catch(() => undefined);
     return circuit;
   }
 
@@ -152,20 +163,3 @@ const otherCircuit = (name: CircuitName, found: string): ZkraftError =>
     `the manifest ${name.manifestDigest} is of circuit ${found}, but the task is for ${name.circuitId}`,
     { field: 'circuit.manifest_digest' },
   );
-
-/** The digest vouches for the bytes, not for who made them: the shape is checked where it is used here. */
-function readManifest(bytes: Uint8Array, name: CircuitName): CircuitManifest {
-  let manifest: Partial<CircuitManifest> | null;
-  try {
-    manifest = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new ZkraftError('artifact_corrupt', `the manifest ${name.manifestDigest} is not JSON`, { cause });
-  }
-  if (manifest?.circuitId !== name.circuitId) throw otherCircuit(name, String(manifest?.circuitId).slice(0, 64));
-  for (const file of [manifest.files?.vkey, manifest.files?.wasm, manifest.files?.zkey]) {
-    if (!/^[0-9a-f]{64}$/.test(file?.digest ?? '') || !Number.isSafeInteger(file?.bytes)) {
-      throw new ZkraftError('artifact_corrupt', `the manifest ${name.manifestDigest} does not name its files`);
-    }
-  }
-  return manifest as CircuitManifest;
-}

@@ -6,7 +6,8 @@
  * then `artifact_corrupt`. A size above the limit is refused before anything is kept, and tries without progress end
  * the download with the error of the last one. A refusal that trying again cannot mend ends it at once.
  */
-import { sha256Hex, ZkraftError } from '../common/index.ts';
+import { createHash } from 'node:crypto';
+import { ZkraftError } from '../common/index.ts';
 import { type BackoffOptions, createBackoff } from './backoff.ts';
 import { type Clock, sleep } from './clock.ts';
 import { isFinal } from './verdict.ts';
@@ -49,9 +50,9 @@ export async function download(options: DownloadOptions): Promise<Uint8Array> {
         if (signal.aborted) throw signal.reason;
         part.add(message);
       }
-      const whole = part.whole();
-      if (whole !== undefined && sha256Hex(whole) === digest) return whole;
-      if (whole !== undefined) {
+      if (part.isWhole) {
+        const whole = part.verified();
+        if (whole !== undefined) return whole;
         corrupt += 1;
         part = new Part(options);
         error = new ZkraftError('artifact_corrupt', `what was sent as blob ${digest} does not have this digest`);
@@ -84,6 +85,7 @@ class Part {
   readonly #bytesMax: number;
   readonly #expected: number | undefined;
   readonly #chunks: Uint8Array[] = [];
+  readonly #hash = createHash('sha256');
   #total: number | undefined;
   received = 0;
 
@@ -105,13 +107,19 @@ class Part {
     }
     this.#total = total;
     this.#chunks.push(chunk);
+    // As it comes, because hashing a large key at one go would hold up a heartbeat.
+    this.#hash.update(chunk);
     this.received += chunk.length;
   }
 
-  /** All bytes, if they are all there. */
-  whole(): Uint8Array | undefined {
-    if (this.#total === undefined || this.received < this.#total) return undefined;
-    const out = new Uint8Array(this.#total);
+  get isWhole(): boolean {
+    return this.#total === this.received;
+  }
+
+  /** All bytes, if they have the digest. */
+  verified(): Uint8Array | undefined {
+    if (this.#hash.digest('hex') !== this.#digest) return undefined;
+    const out = new Uint8Array(this.received);
     let at = 0;
     for (const chunk of this.#chunks) {
       out.set(chunk, at);

@@ -14,7 +14,7 @@ import type { Connection } from './connection.ts';
 import { leaseKey } from './lease.ts';
 import type { CompletionReport, Report } from './report.ts';
 import type { Spool } from './spool.ts';
-import { isFinal } from './verdict.ts';
+import { isFinal, isFinalForOther } from './verdict.ts';
 
 /** Reports under way at the same time: a replay of a full spool must not flood a leader that has just begun. */
 const SENDING_MAX = 8;
@@ -22,6 +22,7 @@ const SENDING_MAX = 8;
 export type Settlement = 'acknowledged' | 'stale' | 'refused';
 
 export interface OutboxOptions {
+  readonly workerId: string;
   /** Waits for a registered connection; rejects once `signal` fires. */
   readonly connected: (signal: AbortSignal) => Promise<Connection>;
   readonly spool: Spool | undefined;
@@ -109,7 +110,8 @@ export class Outbox {
       } catch (thrown) {
         if (signal.aborted) return undefined;
         const code = thrown instanceof RemoteError ? thrown.code : 'internal';
-        if (isFinal(thrown)) {
+        const foreign = report.lease.workerId !== this.#options.workerId;
+        if (isFinal(thrown) || (foreign && isFinalForOther(thrown))) {
           logger.warn({ report: report.kind, code }, 'the coordinator refused the report for good; dropping it');
           return code === 'stale_lease' ? 'stale' : 'refused';
         }

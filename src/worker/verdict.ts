@@ -18,6 +18,11 @@ export function isFinal(thrown: unknown): boolean {
   );
 }
 
+/** Of a proof that a worker of another id left: nobody will mend that worker's credentials, so any typed no is final. */
+export function isFinalForOther(thrown: unknown): boolean {
+  return thrown instanceof RemoteError && saidByCoordinator(thrown) && !thrown.retryable;
+}
+
 function saidByCoordinator(error: RemoteError): boolean {
   const metadata = (error.cause as Partial<ServiceError> | undefined)?.metadata;
   return metadata !== undefined && metadata.get(ERROR_DETAIL_KEY).length > 0;

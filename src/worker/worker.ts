@@ -28,6 +28,10 @@ import { completionOf, type Report } from './report.ts';
 import { Spool } from './spool.ts';
 import { type RunEnd, type Task, Tasks } from './tasks.ts';
 
+/** Of a host name, which is only for people. */
+const NAME_CHARS_MAX = 128;
+/** Leases that one message names; coordinators refuse messages with more than 1024. */
+const HELD_MAX = 1_000;
 /** Leases that are over here, remembered so that a late copy of the assignment is not proved again. */
 const ENDED_MAX = 1_024;
 
@@ -110,7 +114,7 @@ class Agent implements Worker, LinkHost {
         slots: this.#slots,
         backends: [{ name: prover.backend, device: '' }],
         softwareVersion: options.softwareVersion,
-        hostName: options.hostName ?? hostname(),
+        hostName: (options.hostName ?? hostname()).slice(0, NAME_CHARS_MAX),
         heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULTS.heartbeatIntervalMs,
         registerRetries: options.registerRetries ?? 0,
         workerToken: options.workerToken,
@@ -128,6 +132,7 @@ class Agent implements Worker, LinkHost {
     });
     this.#outbox = new Outbox({
       ...shared,
+      workerId: id,
       connected,
       spool,
       onSettled: (report, settlement, tookMs) => this.#onSettled(report, settlement, tookMs),
@@ -249,7 +254,8 @@ class Agent implements Worker, LinkHost {
   }
 
   heldLeases(): Lease[] {
-    return [...this.#tasks.leases(), ...this.#outbox.leases()];
+    const own = this.#outbox.leases().filter(({ workerId }) => workerId === this.id);
+    return [...this.#tasks.leases(), ...own].slice(0, HELD_MAX);
   }
 
   cachedCircuits(): CircuitRef[] {
@@ -296,7 +302,7 @@ class Agent implements Worker, LinkHost {
     const key = leaseKey(lease);
     const logger = this.#logger.child({ request_id: requestId, lease: key });
     const known = this.#tasks.has(key) || this.#outbox.has(key) || this.#ended.has(key);
-    if (!known && (this.#draining || this.#tasks.isFull)) {
+    if (!known && (this.#draining || this.#tasks.isFull || this.#outbox.size >= HELD_MAX)) {
       // Left unacknowledged, so that the coordinator leases it elsewhere.
       logger.warn({ draining: this.#draining, queued: this.#tasks.queued }, 'did not take an assignment');
       return;

@@ -4,6 +4,7 @@ import { fromHex, packElements, sha256Hex, silentLogger, toBytesBE, ZkraftError 
 import type { Lease, TaskAssignment } from '../../src/common/rpc/index.ts';
 import type { ArtifactStore, BlobStore, CircuitManifest, PinnedCircuit } from '../../src/prover/artifacts/types.ts';
 import type { Groth16Proof } from '../../src/prover/formats/snarkjs-json.ts';
+import { encodeManifest, MERKLE_PUBLIC_SIGNALS } from '../../src/prover/index.ts';
 import type { MerkleStatement, ProveOptions, ProveResult, Prover } from '../../src/prover/types.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/index.ts';
 
@@ -147,6 +148,7 @@ export function memoryArtifacts(): MemoryArtifacts {
 
 export interface FakeCircuit {
   readonly circuitId: string;
+  readonly depth: number;
   readonly digest: string;
   /** Manifest, vkey, wasm and zkey by digest. */
   readonly blobs: Map<string, Uint8Array>;
@@ -169,9 +171,23 @@ export function fakeCircuit(depth = 4, zkeyBytes = 200_000): FakeCircuit {
     zkey: file(noise(zkeyBytes, depth + 3)),
   };
   const circuitId = `merkle-${depth}`;
-  const manifest = { version: 1, circuitId, circuitType: 'merkle', depth, files };
-  const { digest } = file(new TextEncoder().encode(JSON.stringify(manifest)));
-  return { circuitId, digest, blobs, zkeyDigest: files.zkey.digest };
+  const manifest: CircuitManifest = {
+    version: 1,
+    circuitId,
+    circuitType: 'merkle',
+    depth,
+    proofSystem: 'groth16',
+    curve: 'bn254',
+    trustedSetup: 'single-party',
+    setupCheck: 'made-here',
+    publicSignals: MERKLE_PUBLIC_SIGNALS,
+    constraints: 10,
+    wires: 10,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    files,
+  };
+  const { digest } = file(encodeManifest(manifest));
+  return { circuitId, depth, digest, blobs, zkeyDigest: files.zkey.digest };
 }
 
 /** In place of the prover's loader, which would look into the keys. */
@@ -200,7 +216,7 @@ export function assignmentFor(workerId: string, circuit: FakeCircuit, leaves: re
     task: {
       $case: 'merkle',
       value: {
-        depth: 4,
+        depth: circuit.depth,
         leafIndex: 1,
         leaves: packElements(leaves),
         root: toBytesBE(1234n),

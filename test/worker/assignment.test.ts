@@ -25,6 +25,10 @@ const assignment = (task: Partial<MerkleTask>, rest: Partial<TaskAssignment> = {
   ...rest,
 });
 
+const circuitOf = (depth: number): Partial<TaskAssignment> => ({
+  circuit: { circuitId: `merkle-${depth}`, manifestDigest: fromHex(digest) },
+});
+
 describe('a sound assignment', () => {
   it('becomes the statement to prove', () => {
     assert.deepEqual(checkAssignment(assignment({})), {
@@ -53,12 +57,17 @@ describe('an assignment that cannot be proved is refused, for good, under its co
       'invalid_input',
     ],
     ['no task', assignment({}, { task: undefined }), 'invalid_input'],
+    ['a circuit of another depth', assignment({ depth: 4 }), 'invalid_input'],
     ['depth 0', assignment({ depth: 0 }), 'invalid_depth'],
     ['depth 33', assignment({ depth: 33 }), 'invalid_depth'],
-    ['more leaves than the depth holds', assignment({ depth: 1 }), 'invalid_depth'],
+    ['more leaves than the depth holds', assignment({ depth: 1 }, circuitOf(1)), 'invalid_depth'],
     ['no leaves', assignment({ leaves: new Uint8Array(0) }), 'invalid_leaves'],
     ['a ragged list of leaves', assignment({ leaves: new Uint8Array(33) }), 'invalid_leaves'],
-    ['1001 leaves', assignment({ depth: 20, leaves: packElements(Array(1_001).fill(3n)) }), 'invalid_leaves'],
+    [
+      '1001 leaves',
+      assignment({ depth: 20, leaves: packElements(Array(1_001).fill(3n)) }, circuitOf(20)),
+      'invalid_leaves',
+    ],
     ['a leaf of r', assignment({ leaves: packElements([1n, R]) }), 'invalid_input'],
     ['a leaf of zero', assignment({ leaves: packElements([1n, 0n]) }), 'invalid_leaf'],
     ['an index at the number of leaves', assignment({ leafIndex: 3 }), 'invalid_leaf_index'],

@@ -239,6 +239,24 @@ describe('the spool of a worker', () => {
     await eventually(async () => (await spooled('w9')) === 0, 'the spool was empty');
   });
 
+  it('is replayed by a worker of another id, which does not claim the lease as its own', async () => {
+    leader.refuse = (name) => (name === 'reportCompletion' ? new ZkraftError('overloaded', 'busy') : undefined);
+    const first = await worker({ id: 'old', spoolDir: dir });
+    const assignment = assignmentFor('old', circuit);
+    leader.assign(assignment);
+    await leader.until(() => first.state().reportsPending === 1, 'a report was pending');
+    await eventually(async () => (await spooled('old')) === 1, 'the proof was on disk');
+    await first.abort();
+    leader.calls.length = 0;
+    leader.refuse = () => undefined;
+    const second = await startTestWorker({ id: 'new', coordinatorAddresses: [leader.address], spoolDir: dir });
+    workers.push(second);
+    await leader.until(() => leader.completions.length === 1, 'it was reported');
+    assert.deepEqual(leader.completions[0]?.lease, assignment.lease);
+    assert.deepEqual(leader.of<RegisterWorkerRequest>('registerWorker')[0]?.heldLeases, []);
+    await eventually(async () => (await spooled('old')) === 0, 'the spool was empty');
+  });
+
   it('and the worker itself leave nothing behind that keeps a process alive', async () => {
     const child = run();
     await leader.until(() => leader.streams === 1, 'the child was registered', 20_000);

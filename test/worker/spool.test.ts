@@ -40,11 +40,16 @@ describe('the spool', () => {
     assert.equal(again.spool.size, 1);
   });
 
-  it('keeps workers that share a folder apart', async () => {
-    const { spool } = await Spool.open(dir, 'w1');
-    await spool.put(report(1));
-    assert.deepEqual((await Spool.open(dir, 'w2')).left, []);
-    assert.deepEqual((await Spool.open(dir, '..')).left, []);
+  it('takes over what workers of other ids left, and removes that too', async () => {
+    const first = await Spool.open(dir, '..');
+    await first.spool.put(report(1, '..'));
+    const second = await Spool.open(dir, 'w2');
+    await second.spool.put(report(2, 'w2'));
+    const third = await Spool.open(dir, 'w2');
+    assert.deepEqual(third.left, [report(2, 'w2'), report(1, '..')]);
+    for (const each of third.left) await third.spool.remove(each);
+    assert.deepEqual((await Spool.open(dir, 'w3')).left, []);
+    assert.deepEqual((await readdir(dir)).sort(), ['worker-..', 'worker-w2', 'worker-w3'].sort());
   });
 
   it('sets a damaged file aside instead of trusting it', async () => {

@@ -278,9 +278,20 @@ describe('circuits', () => {
 
   it('whose manifest is of another circuit are not used', async () => {
     const { leader } = await bench();
-    leader.assign(assignmentFor('w1', { ...circuit, circuitId: 'merkle-20' }));
+    leader.assign(assignmentFor('w1', { ...circuit, circuitId: 'merkle-20', depth: 20 }));
     await leader.until(() => leader.failures.length === 1, 'the failure was reported');
     assert.equal(leader.failures[0]?.code, 'invalid_input');
+  });
+
+  it('that are damaged in the cache are fetched afresh', async () => {
+    const artifacts = memoryArtifacts();
+    for (const [digest, blob] of circuit.blobs) artifacts.stored.set(digest, blob);
+    artifacts.stored.set(circuit.zkeyDigest, new Uint8Array(10));
+    const { leader } = await bench({ artifacts });
+    leader.assign(assignmentFor('w1', circuit));
+    await leader.until(() => leader.completions.length === 1, 'it was proved');
+    assert.equal(leader.of('fetchArtifact').length, 1);
+    assert.deepEqual(artifacts.stored.get(circuit.zkeyDigest), circuit.blobs.get(circuit.zkeyDigest));
   });
 
   it('go on being fetched when the task that asked is cancelled, and the next task has them', async () => {
