@@ -87,6 +87,21 @@ export const MALFORMED: readonly Malformed[] = [
     pieces: post('{"leaves":["1"],"leaf_index":0,"constructor":{"prototype":{}}}'),
   },
   {
+    name: '5 MB of empty objects',
+    code: 'invalid_request',
+    names: /values/,
+    pieces: post(`[${'{},'.repeat(1_700_000)}{}]`),
+  },
+  {
+    name: 'an object of 5 MB of keys',
+    code: 'invalid_request',
+    names: /keys/,
+    pieces: post(`{${Array.from({ length: 400_000 }, (_, i) => `"k${i}":1`).join()}}`),
+  },
+  { name: 'brackets without end', code: 'invalid_request', names: /nested/, pieces: post('['.repeat(5_000_000)) },
+  { name: 'a string without end', code: 'invalid_json', pieces: post(`{"leaves":["${'\\"'.repeat(1_000_000)}`) },
+  { name: 'a key with a broken escape', code: 'invalid_json', pieces: post('{"\\u00zz":1,"\\u00zz":1}'.slice(0, 12)) },
+  {
     name: 'nesting 100,000 deep',
     code: 'invalid_request',
     names: /nested/,
