@@ -186,6 +186,32 @@ describe('iden3 files', () => {
     }
   });
 
+  it('are refused when a section is shorter or longer than it should be, though the file is whole', () => {
+    for (const [name, bytes, parse, code] of kinds()) {
+      const format = [R1CS_FORMAT, WTNS_FORMAT, ZKEY_FORMAT].find((f) => f.code === code) ?? R1CS_FORMAT;
+      const sections = [...readContainer(bytes, format)];
+      for (const [id, payload] of sections) {
+        if (code === 'zkey_invalid' && id === 10) continue;
+        for (const resized of [
+          new Uint8Array(),
+          payload.subarray(0, 3),
+          payload.subarray(0, payload.length - 1),
+          payload.subarray(0, payload.length - 4),
+          Buffer.concat([payload, new Uint8Array(4)]),
+        ]) {
+          const bad = sections.map(([other, whole]) => [other, other === id ? resized : whole] as const);
+          assert.equal(
+            refusalCode(() => parse(writeContainer(format, bad))),
+            code,
+            `${name}, section ${id}`,
+          );
+        }
+      }
+    }
+    const cut = zkey.subarray(0, zkey.length - 100);
+    assert.throws(() => parseZkey(cut), isRefusal('zkey_invalid', /only \d+ follow/));
+  });
+
   it('may have their sections in any order', () => {
     const sections = [...readContainer(zkey, ZKEY_FORMAT)].reverse();
     assert.deepEqual(verificationKeyFromZkey(writeContainer(ZKEY_FORMAT, sections)), verificationKeyFromZkey(zkey));

@@ -37,7 +37,7 @@ describe('every source file', () => {
       reached.add(path);
       for (const { target } of byPath.get(path)?.imports ?? []) if (target) queue.push(target);
     }
-    // A thread's entry is named as a string where the thread is made, not imported.
+    // The entry of a thread or a process is named as a string where it is started, not imported.
     const named = (path: string): boolean =>
       files.some(
         (file) => reached.has(file.path) && new RegExp(`['"\`/]${basename(path, '.ts')}['"\`.]`).test(file.text),
@@ -45,7 +45,7 @@ describe('every source file', () => {
     for (let grew = true; grew; ) {
       grew = false;
       for (const file of files) {
-        if (reached.has(file.path) || !/thread/.test(basename(file.path)) || !named(file.path)) continue;
+        if (reached.has(file.path) || !/thread|process/.test(basename(file.path)) || !named(file.path)) continue;
         reached.add(file.path);
         for (const { target } of file.imports) if (target) reached.add(target);
         grew = true;
