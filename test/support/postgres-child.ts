@@ -9,7 +9,7 @@ import { startPrivatePostgres } from '../../src/store/index.ts';
 
 const [, , dir = '', nativeDir] = process.argv;
 try {
-  const server = await startPrivatePostgres({ dir, ...(nativeDir === undefined ? {} : { nativeDir }) });
+  const server = await startPrivatePostgres({ dir, durable: false, ...(nativeDir === undefined ? {} : { nativeDir }) });
   const { connectionString, pid, place, version } = server;
   console.log(JSON.stringify({ connectionString, pid, place, version, uid: process.getuid?.() }));
   process.stdin.resume();

@@ -1,7 +1,7 @@
 /**
  * A private PostgreSQL for one test file, and fresh databases in it.
  *
- * The server is the one that users get: nothing is mocked. It lives in a temp folder that is removed at the end; when
+ * The server is the one that users get, but for fsync, which only a power cut would miss. It lives in a temp folder that is removed at the end; when
  * the test process dies first, the server dies with it and the folder is removed by the next run.
  */
 import { randomBytes } from 'node:crypto';
@@ -32,7 +32,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   const dir = mkdtempSync(join(tmpdir(), PREFIX));
   // So that root's PostgreSQL, which runs under another account, can keep its data right here.
   chmodSync(dir, 0o755);
-  let server: PrivatePostgres = await startPrivatePostgres({ dir });
+  let server: PrivatePostgres = await startPrivatePostgres({ dir, durable: false });
   let template: Promise<string> | undefined;
 
   const admin = async (sql: string): Promise<void> => {
@@ -65,7 +65,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     },
     restart: async () => {
       await server.stop();
-      server = await startPrivatePostgres({ dir });
+      server = await startPrivatePostgres({ dir, durable: false });
     },
     pid: () => server.pid,
     stop: async () => {

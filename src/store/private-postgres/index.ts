@@ -17,6 +17,8 @@ export interface PrivatePostgresOptions {
   readonly logger?: Logger;
   /** Interrupts the start; the promise rejects with `cancelled`. It does not stop a server that has started. */
   readonly signal?: AbortSignal;
+  /** False: no fsync, so that all may be lost when the machine goes down: for tests. Default true. */
+  readonly durable?: boolean;
   /** Overrides where the npm package's native folder is looked for: for tests. */
   readonly nativeDir?: string;
 }
@@ -41,7 +43,7 @@ export interface PrivatePostgres {
  * behind is stopped first. Rejects with `already_running`, `postgres_missing`, `postgres_failed` or `cancelled`.
  */
 export async function startPrivatePostgres(options: PrivatePostgresOptions): Promise<PrivatePostgres> {
-  const { signal, logger = silentLogger } = options;
+  const { signal, logger = silentLogger, durable = true } = options;
   if (process.platform === 'win32') {
     throw new ZkraftError('postgres_missing', 'on Windows set DATABASE_URL to a PostgreSQL server, or use WSL');
   }
@@ -73,7 +75,7 @@ export async function startPrivatePostgres(options: PrivatePostgresOptions): Pro
       postgres_version: binaries.version,
     });
     const logFile = join(dir, 'postgres.log');
-    const serverOptions: ServerOptions = { binaries, account, data: layout.data, socketDir, logFile, signal };
+    const serverOptions: ServerOptions = { binaries, account, data: layout.data, socketDir, logFile, durable, signal };
     try {
       throwIfAborted(signal);
       if (major === undefined) await initialise(serverOptions);

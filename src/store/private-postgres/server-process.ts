@@ -6,8 +6,19 @@
  * the reading end of a pipe from us: when we die in whatever way, the pipe closes and the shell stops the server.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { ZkraftError } from '../../common/index.ts';
@@ -62,6 +73,8 @@ export interface ServerOptions {
   readonly data: string;
   readonly socketDir: string;
   readonly logFile: string;
+  /** False: no fsync anywhere. */
+  readonly durable: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -69,29 +82,36 @@ export function connectionString(socketDir: string, database = DATABASE): string
   return `postgresql://${SUPERUSER}@/${database}?host=${encodeURIComponent(socketDir)}&port=${PORT}`;
 }
 
-/** Makes an empty cluster in `data`, whole or not at all. Rejects with `postgres_failed`. */
+/**
+ * Makes an empty cluster in `data`, whole or not at all. Rejects with `postgres_failed`, or `cancelled` when the signal
+ * fires; no process of it is left then.
+ */
 export async function initialise(options: ServerOptions): Promise<void> {
-  const fresh = `${options.data}.new`;
-  rmSync(fresh, { recursive: true, force: true });
+  await removeUnfinished(options.data);
+  const fresh = `${options.data}.${randomUUID()}`;
   const flags = ['--auth=trust', '--encoding=UTF8', '--locale=C', '--no-instructions', '--data-checksums'];
+  if (!options.durable) flags.push('--no-sync');
   const log = openLog(options.logFile);
   try {
     const child = spawn(
       join(options.binaries.bin, 'initdb'),
       [`--pgdata=${fresh}`, `--username=${SUPERUSER}`, ...flags],
-      {
-        ...childOptions(options, log),
-        ...(options.signal ? { signal: options.signal } : {}),
-      },
+      childOptions(options, log),
     );
-    const code = await new Promise<number | string | null>((resolve) => {
+    // It has children of its own, all in its group.
+    const kill = (): void => {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    };
+    options.signal?.addEventListener('abort', kill, { once: true });
+    const ended = await new Promise<number | string | null>((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('close', (exitCode, exitSignal) => resolve(exitSignal ?? exitCode));
+      child.once('exit', (code, signal) => resolve(signal ?? code));
     });
-    options.signal?.throwIfAborted();
-    if (code !== 0) throw failure(options, `initdb ended with ${code}`);
+    options.signal?.removeEventListener('abort', kill);
+    if (options.signal?.aborted) throw new ZkraftError('cancelled', 'the start of PostgreSQL was interrupted');
+    if (ended !== 0) throw failure(options, `initdb ended with ${ended}`);
   } catch (error) {
-    rmSync(fresh, { recursive: true, force: true });
+    await removeUnfinished(options.data);
     throw error;
   } finally {
     closeSync(log);
@@ -99,10 +119,32 @@ export async function initialise(options: ServerOptions): Promise<void> {
   renameSync(fresh, options.data);
 }
 
+/** Removes clusters whose making was interrupted, after what still works in them has ended. */
+async function removeUnfinished(data: string): Promise<void> {
+  for (const entry of readdirSync(dirname(data))) {
+    if (!entry.startsWith(`${basename(data)}.`)) continue;
+    const unfinished = join(dirname(data), entry);
+    await endLeftover(unfinished);
+    rmSync(unfinished, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Gone already.
+  }
+}
+
 /** Starts the server on `data` and resolves once the database `zkraft` takes queries. Rejects with `postgres_failed`. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   const log = openLog(options.logFile);
-  const settings = { ...SETTINGS, unix_socket_directories: quoteList(options.socketDir) };
+  const settings = {
+    ...SETTINGS,
+    ...(options.durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    unix_socket_directories: quoteList(options.socketDir),
+  };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   let child: ChildProcess;
   try {
