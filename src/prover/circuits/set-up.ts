@@ -17,6 +17,7 @@ import {
   type PinnedCircuit,
 } from '../artifacts/index.ts';
 import { parseR1cs, type VerificationKey } from '../formats/index.ts';
+import { merkleCircuitDepth } from '../merkle/index.ts';
 import { type JobContext, runInThread } from '../pool/index.ts';
 import { type Phase2Stage, phase2Setup, singlePartySetup } from '../setup/index.ts';
 import { type CircomSource, compileCircuit } from './compile.ts';
@@ -65,6 +66,15 @@ const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.2, che
 export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpResult> {
   const { artifacts, circuitId, source, merkleDepth, signal } = options;
   checkCircuitId(circuitId);
+  if (merkleCircuitDepth(circuitId) !== merkleDepth) {
+    throw new ZkraftError(
+      'invalid_request',
+      `${circuitId} names the project's own circuit; choose another circuit id`,
+      {
+        field: 'circuitId',
+      },
+    );
+  }
   const report = (stage: SetUpStage, fraction = 0): void => {
     const next = { compile: BEGINS.key, key: BEGINS.check, check: BEGINS.store, store: 1, done: 1 }[stage];
     options.onProgress?.(stage, BEGINS[stage] + (next - BEGINS[stage]) * fraction);
