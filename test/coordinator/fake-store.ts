@@ -1,0 +1,190 @@
+/**
+ * PostgreSQL as the coordinator sees it, in memory: keyset pages, fences, cursor, and faults on request.
+ *
+ * Strict where the schema is: what ended does not change, a fence never goes back, a row fits its status.
+ */
+import { randomUUID } from 'node:crypto';
+import { ZkraftError } from '../../src/common/index.ts';
+import type {
+  ClusterRow,
+  LeasedTask,
+  ReadyTask,
+  SchedulingStore,
+  StoreHealth,
+  TaskProjection,
+  TaskStatus,
+} from '../../src/store/types.ts';
+
+export interface FakeRow extends ReadyTask {
+  status: TaskStatus;
+  fenceIndex: number;
+  attempt: number;
+  workerId: string | null;
+  leaseEpoch: number | null;
+  notBeforeMs: number | null;
+  startedAtMs: number | null;
+  proof: Uint8Array | null;
+  publicSignals: Uint8Array | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  /** Every status that was written, in order. */
+  history: TaskStatus[];
+}
+
+const ENDED: readonly TaskStatus[] = ['completed', 'failed', 'cancelled'];
+
+export class FakeStore implements SchedulingStore, StoreHealth {
+  readonly rows = new Map<string, FakeRow>();
+  readonly trees = new Map<string, Uint8Array>();
+  cluster: ClusterRow | undefined;
+  /** The database cannot be reached. */
+  away = false;
+  /** The next projection is written, but its answer is lost. */
+  loseAnswer = false;
+  projections = 0;
+  reads = 0;
+  readonly #listeners = new Set<() => void>();
+
+  insert(task: Partial<FakeRow> & Pick<FakeRow, 'circuitDigest' | 'root'>): FakeRow {
+    const row: FakeRow = {
+      id: randomUUID(),
+      circuitId: 'merkle-3',
+      treeId: 'ab'.repeat(32),
+      depth: 3,
+      leafIndex: 0,
+      externalHash: new Uint8Array(32),
+      priority: 5,
+      attempt: 0,
+      requestId: randomUUID(),
+      createdAt: new Date(),
+      status: 'pending',
+      fenceIndex: 0,
+      workerId: null,
+      leaseEpoch: null,
+      notBeforeMs: null,
+      startedAtMs: null,
+      proof: null,
+      publicSignals: null,
+      errorCode: null,
+      errorMessage: null,
+      history: [],
+      ...task,
+    };
+    this.rows.set(row.id, row);
+    setImmediate(() => this.notify());
+    return row;
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  row(id: string): FakeRow {
+    const row = this.rows.get(id);
+    if (row === undefined) throw new Error(`no row ${id}`);
+    return row;
+  }
+
+  async readyTasks(after: ReadyTask | undefined, limit: number): Promise<readonly ReadyTask[]> {
+    await this.#reach();
+    this.reads += 1;
+    const ready = [...this.rows.values()]
+      .filter((row) => row.status === 'pending' && (row.notBeforeMs ?? 0) <= Date.now())
+      .sort(byKey)
+      .filter((row) => after === undefined || byKey(row, after) > 0);
+    return ready.slice(0, limit).map((row) => ({ ...row }));
+  }
+
+  async leasedTasks(afterId: string | undefined, limit: number): Promise<readonly LeasedTask[]> {
+    await this.#reach();
+    return [...this.rows.values()]
+      .filter((row) => row.leaseEpoch !== null && (afterId === undefined || row.id > afterId))
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, limit)
+      .map(({ id, attempt, leaseEpoch, requestId }) => ({ id, attempt, leaseEpoch: leaseEpoch ?? 0, requestId }));
+  }
+
+  async leaves(treeId: string): Promise<Uint8Array> {
+    await this.#reach();
+    const leaves = this.trees.get(treeId);
+    if (leaves === undefined) throw new ZkraftError('artifact_not_found', `no tree ${treeId}`);
+    return leaves;
+  }
+
+  onInserted(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async claimCluster(clusterId: string): Promise<ClusterRow> {
+    await this.#reach();
+    this.cluster ??= { clusterId, epoch: 1, cursor: 0 };
+    if (this.cluster.clusterId !== clusterId) {
+      throw new ZkraftError('foreign_cluster', `the database belongs to ${this.cluster.clusterId}; adopt it`);
+    }
+    return this.cluster;
+  }
+
+  async project(
+    cluster: { readonly clusterId: string; readonly epoch: number },
+    expectedCursor: number,
+    cursor: number,
+    rows: readonly TaskProjection[],
+  ): Promise<boolean> {
+    await this.#reach();
+    if (this.cluster?.clusterId !== cluster.clusterId) throw new ZkraftError('foreign_cluster', 'not ours');
+    if (this.cluster.cursor !== expectedCursor) return false;
+    if (cursor < expectedCursor || rows.length > 2_000) throw new ZkraftError('internal', 'bad projection');
+    for (const projected of rows) this.#write(projected);
+    this.cluster = { ...this.cluster, cursor };
+    this.projections += 1;
+    if (this.loseAnswer) {
+      this.loseAnswer = false;
+      throw new ZkraftError('database_unavailable', 'the connection broke');
+    }
+    return true;
+  }
+
+  async countByStatus(): Promise<Readonly<Record<TaskStatus, number>>> {
+    await this.#reach();
+    const counts = { pending: 0, assigned: 0, in_progress: 0, completed: 0, failed: 0, cancelled: 0 };
+    for (const row of this.rows.values()) counts[row.status] += 1;
+    return counts;
+  }
+
+  async ping(): Promise<void> {
+    await this.#reach();
+  }
+
+  #write(projected: TaskProjection): void {
+    const row = this.rows.get(projected.taskId);
+    if (row === undefined || row.fenceIndex >= projected.fenceIndex || ENDED.includes(row.status)) return;
+    const { status, leaseEpoch, proof, workerId, errorCode } = projected;
+    const leased = status === 'assigned' || status === 'in_progress';
+    if (
+      leased !== (leaseEpoch !== null) ||
+      (status === 'completed') !== (proof !== null) ||
+      (status === 'pending' && workerId !== null) ||
+      (status === 'failed' && errorCode === null) ||
+      (projected.errorMessage ?? '').includes('\0')
+    ) {
+      throw new ZkraftError('internal', `SQLSTATE 23514: row of ${projected.taskId} does not fit ${status}`);
+    }
+    Object.assign(row, { ...projected, history: [...row.history, status] });
+  }
+
+  async #reach(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.away) throw new ZkraftError('database_unavailable', 'PostgreSQL cannot be reached');
+  }
+}
+
+/** (priority descending, created_at, id) */
+function byKey(a: ReadyTask, b: ReadyTask): number {
+  if (a.priority !== b.priority) return b.priority - a.priority;
+  const age = a.createdAt.getTime() - b.createdAt.getTime();
+  if (age !== 0) return age;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
