@@ -124,7 +124,7 @@ describe('one-party set-up', () => {
       },
     });
     await assert.rejects(running, isRefusal('cancelled'));
-    assert.ok(abortedAt > 0 && performance.now() - abortedAt < 1000);
+    assert.ok(abortedAt > 0 && performance.now() - abortedAt < 5000);
   });
 
   it('refuses what is not an r1cs, circuits that are too large, and absurd numbers of threads', async () => {

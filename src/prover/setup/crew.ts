@@ -22,14 +22,16 @@ export class Crew implements AsyncDisposable {
   readonly #idle: Worker[] = [];
   readonly #queue: Pending[] = [];
   readonly #running = new Map<Worker, Pending>();
+  readonly #threads: number;
   readonly #signal: AbortSignal | undefined;
   #failure: ZkraftError | undefined;
 
+  /** At most `threads`; each is started when there is work for it. */
   constructor(threads: number, signal?: AbortSignal) {
+    this.#threads = threads;
     this.#signal = signal;
     if (signal?.aborted) this.#failure = cancelled();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
-    for (let i = 0; i < threads && this.#failure === undefined; i++) this.#start();
   }
 
   /** The result of the job, run as soon as a thread is free. Jobs are begun in the order of the calls. */
@@ -50,7 +52,7 @@ export class Crew implements AsyncDisposable {
 
   readonly #onAbort = (): void => this.#fail(cancelled());
 
-  #start(): void {
+  #start(): Worker {
     const worker = new Worker(THREAD_URL, { execArgv: threadExecArgv(THREAD_URL) });
     worker.on('message', (answer: Answer) => {
       const pending = this.#running.get(worker);
@@ -63,14 +65,14 @@ export class Crew implements AsyncDisposable {
     worker.on('error', (thrown) => this.#fail(ZkraftError.from(thrown)));
     worker.on('exit', () => this.#fail(new ZkraftError('internal', 'a set-up thread ended by itself')));
     this.#workers.push(worker);
-    this.#idle.push(worker);
+    return worker;
   }
 
   #dispatch(): void {
-    while (this.#idle.length > 0 && this.#queue.length > 0) {
-      const worker = this.#idle.pop();
+    while (this.#idle.length > 0 || this.#workers.length < this.#threads) {
       const pending = this.#queue.shift();
-      if (worker === undefined || pending === undefined) return;
+      if (pending === undefined) return;
+      const worker = this.#idle.pop() ?? this.#start();
       this.#running.set(worker, pending);
       worker.postMessage(pending.job);
     }
