@@ -43,7 +43,12 @@ export class Database {
       idle_in_transaction_session_timeout: limits.statementTimeoutMs,
       query_timeout: limits.statementTimeoutMs + DRIVER_GRACE_MS,
     });
-    // An idle connection broke; the pool drops it. Without a listener the process would end.
+    // A connection that is lent out, or on its way out, can break between queries. The next query rejects as well, so
+    // nothing is lost by not listening; but without a listener the process would end.
+    this.#pool.on('connect', (client) => {
+      client.on('error', () => {});
+    });
+    // An idle connection broke; the pool drops it.
     this.#pool.on('error', (error) => {
       logger.warn({ reason: mapPgError(error, 'idle').message }, 'a database connection broke');
     });
@@ -69,9 +74,6 @@ export class Database {
     } catch (error) {
       throw mapPgError(error, doing);
     }
-    // While it is lent out, errors between queries come here; the next query rejects as well.
-    const ignore = (): void => {};
-    client.on('error', ignore);
     let broken = false;
     try {
       await client.query('BEGIN');
@@ -86,7 +88,6 @@ export class Database {
       broken ||= mapped.code === 'database_unavailable';
       throw mapped;
     } finally {
-      client.off('error', ignore);
       client.release(broken);
     }
   }

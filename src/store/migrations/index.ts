@@ -129,6 +129,8 @@ async function withClient<T>(target: MigrateTarget, work: (client: Queryable) =>
     const client = await target.connect().catch((error: unknown) => {
       throw mapPgError(error, 'connecting');
     });
+    // It is thrown away below; whatever it still hears then is of no use to anybody.
+    client.on('error', () => {});
     try {
       return await work(client);
     } catch (error) {

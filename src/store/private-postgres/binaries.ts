@@ -10,6 +10,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -170,13 +171,24 @@ function copyNative(native: string, copyRoot: string): string {
     mkdirSync(unfinished, { mode: 0o755 });
     // Static archives are for those who compile against PostgreSQL.
     cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true, filter: (from) => !from.endsWith('.a') });
+    openFolders(unfinished);
     makeLinks(unfinished);
     renameSync(unfinished, target);
   } catch (error) {
+    openFolders(unfinished);
     rmSync(unfinished, { recursive: true, force: true });
     if (!existsSync(target)) throw error;
   }
   return target;
+}
+
+/** The copy keeps the modes of the original, which may be read-only; ours must take links, and be removable. */
+function openFolders(root: string): void {
+  if (!existsSync(root)) return;
+  chmodSync(root, 0o755);
+  for (const entry of readdirSync(root, { withFileTypes: true })) {
+    if (entry.isDirectory()) openFolders(join(root, entry.name));
+  }
 }
 
 function packageVersion(native: string): string {
