@@ -19,6 +19,8 @@ export class SharedCircuits {
   get(circuit: CircuitArtifacts): Promise<SharedCircuit> {
     const { digest } = circuit;
     const shared = this.#entries.get(digest) ?? share(circuit);
+    // Out of memory now need not be out of memory later.
+    shared.catch(() => this.#entries.delete(digest));
     // Last used, last out.
     this.#entries.delete(digest);
     this.#entries.set(digest, shared);
