@@ -3,8 +3,9 @@
  *
  * It is over once: when its task stream ends, when a call is answered with `not_leader` or `unknown_worker`, or when
  * its owner says so. From then on every call that is under way is cancelled and every new one refused, so that nobody
- * waits for an answer that cannot come. What surprises: grpc-js shares sockets, and their reconnect back-off, between
- * clients of one address unless told not to; then a coordinator that is back would look dead for minutes.
+ * waits for an answer that cannot come. What surprises: grpc-js shares sockets between clients of one address unless
+ * told not to; here each connection has its own, so that what one learned of a dead peer does not outlive it. Proxies
+ * of the environment are not used: a cluster's inner traffic is not for them.
  */
 import {
   type CallOptions,
