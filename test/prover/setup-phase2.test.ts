@@ -10,6 +10,13 @@ import { chainCircuit } from '../support/chain-circuit.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { closeSnarkjs, inMemory, loadSnarkjs, smallPtau, snarkjsProve } from '../support/snarkjs-oracle.ts';
 
+function sectionStart(bytes: Uint8Array, wanted: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 12;
+  while (view.getUint32(at, true) !== wanted) at += 12 + Number(view.getBigUint64(at + 4, true));
+  return at + 12;
+}
+
 describe('set-up from a ceremony', () => {
   const circuit = chainCircuit(9); // 10 constraints, domain 16
   let directory: string;
@@ -79,15 +86,30 @@ describe('set-up from a ceremony', () => {
     // Into the Lagrange bases, near the end of the file.
     broken.fill(7, broken.length - 200, broken.length - 190);
     await assert.rejects(phase2Setup(circuit.r1cs, write('broken', broken)), isRefusal('ptau_invalid'));
+
+    // Sound points in the wrong place: two of those that H is made of, exchanged.
+    const exchanged = Uint8Array.from(ptau);
+    const basis = sectionStart(ptau, 12) + (2 * 16 - 1) * 64;
+    exchanged.set(ptau.subarray(basis + 64, basis + 128), basis + 192);
+    exchanged.set(ptau.subarray(basis + 192, basis + 256), basis + 64);
+    await assert.rejects(
+      phase2Setup(circuit.r1cs, write('exchanged', exchanged)),
+      isRefusal('ptau_invalid', /does not verify/),
+    );
   });
 
   it('ends its process and removes its files when it is aborted or out of time', async () => {
     const controller = new AbortController();
+    const stages: string[] = [];
     const running = phase2Setup(circuit.r1cs, path, {
       signal: controller.signal,
-      onProgress: () => controller.abort(),
+      onProgress: (stage) => {
+        stages.push(stage);
+        controller.abort();
+      },
     });
     await assert.rejects(running, isRefusal('cancelled'));
+    assert.ok(!stages.includes('verification'), 'the process did not live on to the end');
     await assert.rejects(phase2Setup(circuit.r1cs, path, { signal: AbortSignal.abort() }), isRefusal('cancelled'));
     await assert.rejects(phase2Setup(circuit.r1cs, path, { timeoutMs: 20 }), isRefusal('prover_timeout'));
     assert.deepEqual(
