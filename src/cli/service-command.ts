@@ -2,7 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { createLogger, type Logger } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
-import { type Running, RunningGroup } from '../launch/index.ts';
+import type { Running, RunningGroup } from '../launch/index.ts';
 import { run, stopped } from './run.ts';
 import { printedConfig, settingsFlags, settingsOf } from './settings-flags.ts';
 
@@ -39,6 +39,7 @@ export function serviceCommand(definition: {
           format: config.get('logging.format'),
           output: config.get('logging.output'),
         });
+        const { RunningGroup } = await import('../launch/index.ts');
         const group = new RunningGroup(logger);
         try {
           const part = group.add(await definition.start(config, group, logger));

@@ -113,7 +113,7 @@ describe('an error', () => {
 
   it('has an HTTP status, an exit code and a text for every code', () => {
     for (const [code, row] of Object.entries(ERROR_TABLE)) {
-      assert.match(code, /^[a-z_]+$/);
+      assert.match(code, /^[a-z0-9_]+$/);
       assert.ok(row.http >= 400 && row.http < 600, code);
       assert.ok([1, 2, 3, 4, 130].includes(row.exit), code);
       assert.match(row.text, /^[A-Z'"].*[.!]$/, code);

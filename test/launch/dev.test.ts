@@ -45,7 +45,9 @@ describe('zkraft dev', () => {
     network = await startDev(dataDir);
   });
   after(async () => {
-    await network?.stop('SIGKILL');
+    await network?.stop();
+    // snarkjs keeps the threads of its curve for as long as the process lives.
+    await (globalThis as { curve_bn128?: { terminate(): Promise<void> } }).curve_bn128?.terminate();
     rmSync(dataDir, { recursive: true, force: true });
   });
 

@@ -86,8 +86,8 @@ describe('imports', () => {
     }
   });
 
-  it('keep settings to the command line and the launchers', () => {
-    const readers = files.filter((file) => /\bprocess\.env\b/.test(file.text)).map((file) => file.path);
+  it('keep settings to the command line and the launchers; others read PATH alone', () => {
+    const readers = files.filter((file) => /\bprocess\.env\b(?!\.PATH\b)/.test(file.text)).map((file) => file.path);
     assert.deepEqual(
       readers.filter((path) => !/^src\/(cli|launch)\//.test(path)),
       [],

@@ -1,6 +1,4 @@
 /** `zkraft coordinator`: leases tasks to workers and verifies what they prove. */
-import { launchCoordinator, openConfiguredStore } from '../../launch/index.ts';
-import { createProver } from '../../prover/index.ts';
 import { serviceCommand } from '../service-command.ts';
 
 export const coordinator = serviceCommand({
@@ -9,6 +7,8 @@ export const coordinator = serviceCommand({
   sections: ['coordinator', 'database', 'zkp'],
   examples: [['DATABASE_URL=postgres://... $0 coordinator --coordinator-raft-raft-dir ./raft', 'A coordinator of one']],
   start: async (config, group, logger) => {
+    const { launchCoordinator, openConfiguredStore } = await import('../../launch/index.ts');
+    const { createProver } = await import('../../prover/index.ts');
     const store = await openConfiguredStore(config, logger);
     group.addClosable('store', () => store.close());
     const verifier = await createProver({ backend: 'snarkjs', threads: config.get('coordinator.verify_threads') });

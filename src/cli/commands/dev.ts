@@ -1,7 +1,7 @@
 /** `zkraft dev`: the whole network in the foreground, on this machine. */
 import type { CommandModule } from 'yargs';
 import { createLogger } from '../../common/index.ts';
-import { launchDev } from '../../launch/index.ts';
+import type { DevNetwork } from '../../launch/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run, stopped } from '../run.ts';
 import { printedConfig, settingsFlags, settingsOf } from '../settings-flags.ts';
@@ -31,6 +31,7 @@ export const dev: CommandModule<object, Args> = {
     run(argv.json, async ({ terminal, signal }) => {
       const config = settingsOf(argv as unknown as Record<string, unknown>);
       if (printedConfig(argv, config, terminal)) return 0;
+      const { launchDev } = await import('../../launch/index.ts');
       const logger = createLogger({
         level: config.sourceOf('logging.level') === 'default' ? 'warn' : config.get('logging.level'),
         format: config.sourceOf('logging.format') === 'default' ? 'console' : config.get('logging.format'),
@@ -67,7 +68,7 @@ export const dev: CommandModule<object, Args> = {
     }),
 };
 
-function banner(network: Awaited<ReturnType<typeof launchDev>>): string[] {
+function banner(network: DevNetwork): string[] {
   return [
     '',
     'zkraft is ready.',

@@ -1,6 +1,4 @@
 /** `zkraft gateway`: the HTTP face, over a PostgreSQL that exists. */
-import { launchGateway, openConfiguredStore } from '../../launch/index.ts';
-import { createProver } from '../../prover/index.ts';
 import { serviceCommand } from '../service-command.ts';
 
 export const gateway = serviceCommand({
@@ -9,6 +7,8 @@ export const gateway = serviceCommand({
   sections: ['server', 'auth', 'database', 'rate_limit', 'cors', 'zkp'],
   examples: [['DATABASE_URL=postgres://... $0 gateway --server-port 8080', 'A gateway over that database']],
   start: async (config, group, logger) => {
+    const { launchGateway, openConfiguredStore } = await import('../../launch/index.ts');
+    const { createProver } = await import('../../prover/index.ts');
     const store = await openConfiguredStore(config, logger);
     group.addClosable('store', () => store.close());
     const prover = await createProver({ backend: 'snarkjs', threads: 1 });

@@ -3,8 +3,6 @@ import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { VERSION } from '../../common/index.ts';
-import { describeBackends, openDirectoryArtifacts } from '../../prover/index.ts';
-import { describePostgresBinaries } from '../../store/index.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
 
@@ -16,12 +14,15 @@ export const info: CommandModule<object, Args> = {
   command: 'info',
   describe: 'Shows versions, prover backends, PostgreSQL binaries and the circuits that have keys here',
   builder: (yargs) =>
-    settingsFlags(yargs, ['data'])
+    settingsFlags(yargs, ['data', 'zkp'])
       .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .example('$0 info --json', 'For scripts and bug reports'),
   handler: (argv) =>
     run(argv.json, async ({ terminal }) => {
-      const dataDir = resolve(settingsOf(argv as unknown as Record<string, unknown>).get('data.dir'));
+      const { describeBackends, openDirectoryArtifacts } = await import('../../prover/index.ts');
+      const { describePostgresBinaries } = await import('../../store/index.ts');
+      const config = settingsOf(argv as unknown as Record<string, unknown>);
+      const dataDir = resolve(config.get('data.dir'));
       const artifacts = await openDirectoryArtifacts(resolve(dataDir, 'artifacts'));
       const circuits = (await artifacts.circuits.list()).map((c) => ({
         circuit_id: c.circuitId,
@@ -42,6 +43,7 @@ export const info: CommandModule<object, Args> = {
           version: VERSION,
           node: process.version,
           machine,
+          curve: config.get('zkp.curve'),
           backends,
           postgres,
           data_dir: dataDir,

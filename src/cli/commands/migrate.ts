@@ -1,7 +1,5 @@
 /** `zkraft migrate`: the database schema. */
 import type { CommandModule } from 'yargs';
-import { databaseOptions } from '../../launch/index.ts';
-import { migrate as runMigrations } from '../../store/index.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
 
@@ -26,6 +24,8 @@ export const migrate: CommandModule<object, Args> = {
       .example('$0 migrate status --json', 'Applied and pending migrations'),
   handler: (argv) =>
     run(argv.json, async ({ terminal }) => {
+      const { databaseOptions } = await import('../../launch/index.ts');
+      const { migrate: runMigrations } = await import('../../store/index.ts');
       const config = settingsOf(argv as unknown as Record<string, unknown>);
       const { migrations } = await runMigrations(
         databaseOptions(config),

@@ -3,19 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { parseDurationMs, parseElement, ZkraftError } from '../../common/index.ts';
-import {
-  type BackendChoice,
-  type CircuitArtifacts,
-  type CircuitInput,
-  circuitFromFiles,
-  createProver,
-  depthFor,
-  loadCircuit,
-  openDirectoryArtifacts,
-  type ProveOptions,
-  type ProveResult,
-  type Prover,
-  setUpMerkleCircuit,
+import type {
+  BackendChoice,
+  CircuitArtifacts,
+  CircuitInput,
+  ProveOptions,
+  ProveResult,
+  Prover,
 } from '../../prover/index.ts';
 import { readBytes, readJson, readLeaves } from '../inputs.ts';
 import { type CommandContext, run } from '../run.ts';
@@ -71,6 +65,7 @@ export const prove: CommandModule<object, Args> = {
           ? anyCircuit(argv)
           : merkleLeaf(argv, context);
       const { circuit, start } = await job;
+      const { createProver } = await import('../../prover/index.ts');
       const prover = await createProver({ backend: argv.backend, threads: 1 });
       const progress = context.terminal.progress('Proving');
       try {
@@ -124,8 +119,13 @@ async function merkleLeaf(argv: Args, { terminal, signal }: CommandContext): Pro
   if (argv.depth !== undefined && !/^\d{1,2}$/.test(argv.depth)) {
     throw new ZkraftError('invalid_depth', `--depth ${argv.depth} is not a number from 1 to 32`, { field: 'depth' });
   }
+  const { checkLeaves, depthFor, loadCircuit, openDirectoryArtifacts, setUpMerkleCircuit } = await import(
+    '../../prover/index.ts'
+  );
   const leaves = (await readLeaves(argv.leaves)).map((leaf, i) => parseElement(leaf, `leaves[${i}]`, 'invalid_leaf'));
   const depth = depthFor(leaves.length, argv.depth === undefined ? undefined : Number(argv.depth));
+  // Before keys are made for leaves that cannot be proved anyway.
+  checkLeaves(leaves, depth);
   const externalHash =
     argv['external-hash'] === undefined
       ? 0n
@@ -154,6 +154,7 @@ async function anyCircuit(argv: Args): Promise<Job> {
     if (argv[flag] === undefined)
       throw new ZkraftError('usage', `--${flag} is missing: --zkey, --wasm and --input go together`, { field: flag });
   }
+  const { circuitFromFiles } = await import('../../prover/index.ts');
   const circuit = await circuitFromFiles({
     zkey: await readBytes(argv.zkey as string, 'zkey'),
     wasm: await readBytes(argv.wasm as string, 'wasm'),

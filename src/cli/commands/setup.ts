@@ -2,8 +2,6 @@
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { silentLogger } from '../../common/index.ts';
-import { openConfiguredStore } from '../../launch/index.ts';
-import { openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../../prover/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
@@ -44,8 +42,11 @@ export const setup: CommandModule<object, Args> = {
       const config = settingsOf(argv as unknown as Record<string, unknown>);
       const depths = parseDepths(argv.depth, 'depth');
       const dir = resolve(config.get('data.dir'), 'artifacts');
+      const { openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } = await import('../../prover/index.ts');
       const local = await openDirectoryArtifacts(dir);
-      const store = argv.publish ? await openConfiguredStore(config, silentLogger) : undefined;
+      const store = argv.publish
+        ? await (await import('../../launch/index.ts')).openConfiguredStore(config, silentLogger)
+        : undefined;
       const progress = terminal.progress('Keys');
       try {
         const made = [];

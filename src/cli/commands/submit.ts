@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { createClient, type Task } from '../../client/index.ts';
+import type { Client, Task } from '../../client/index.ts';
 import { parseDurationMs, ZkraftError } from '../../common/index.ts';
 import { parseDepths, parseIndices, readLeaves } from '../inputs.ts';
 import { run } from '../run.ts';
@@ -55,6 +55,7 @@ export const submit: CommandModule<object, Args> = {
   handler: (argv) =>
     run(argv.json, async ({ terminal, signal }) => {
       const apiKey = process.env.ZKRAFT_API_KEY;
+      const { createClient } = await import('../../client/index.ts');
       const client = createClient({ url: argv.url, ...(apiKey ? { apiKey } : {}) });
       const leaves = await readLeaves(argv.leaves);
       const indices = parseIndices(argv.index, 'index');
@@ -102,7 +103,7 @@ export const submit: CommandModule<object, Args> = {
     }),
 };
 
-async function save(out: string, task: Task, client: ReturnType<typeof createClient>): Promise<void> {
+async function save(out: string, task: Task, client: Client): Promise<void> {
   const dir = join(resolve(out), task.taskId);
   const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
   try {

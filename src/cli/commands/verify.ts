@@ -1,6 +1,5 @@
 /** `zkraft verify`: says whether a proof verifies, by its exit code too. */
 import type { CommandModule } from 'yargs';
-import { createProver, parseProof, parsePublicSignals, parseVerificationKey } from '../../prover/index.ts';
 import { readJson } from '../inputs.ts';
 import { run } from '../run.ts';
 
@@ -25,6 +24,9 @@ export const verify: CommandModule<object, Args> = {
       .example('$0 verify --vkey verification_key.json --proof proof.json --public public.json', ''),
   handler: (argv) =>
     run(argv.json, async ({ terminal, signal }) => {
+      const { createProver, parseProof, parsePublicSignals, parseVerificationKey } = await import(
+        '../../prover/index.ts'
+      );
       const vkey = parseVerificationKey(await readJson(argv.vkey, 'vkey'));
       const proof = parseProof(await readJson(argv.proof, 'proof'));
       const signals = parsePublicSignals(await readJson(argv.public, 'public'), vkey.nPublic);

@@ -1,6 +1,4 @@
 /** `zkraft worker`: an agent that proves. */
-import { launchWorker } from '../../launch/index.ts';
-import { createProver } from '../../prover/index.ts';
 import { serviceCommand } from '../service-command.ts';
 
 export const worker = serviceCommand({
@@ -15,6 +13,8 @@ export const worker = serviceCommand({
     ],
   ],
   start: async (config, group, logger) => {
+    const { launchWorker } = await import('../../launch/index.ts');
+    const { createProver } = await import('../../prover/index.ts');
     const concurrency = config.get('worker.concurrency');
     const prover = await createProver({
       backend: config.get('zkp.backend'),
