@@ -227,8 +227,8 @@ describe('the spool of a worker', () => {
     const died = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await died;
-    leader.calls.length = 0;
-    leader.refuse = () => undefined;
+    // Another one, since what the dead worker had sent may still be on its way to this one.
+    leader = await coordinator();
     run();
     await leader.until(() => leader.completions.length === 3, 'all three were reported', 20_000);
     const ids = (leases: readonly ({ taskId: string } | undefined)[]): unknown[] =>
@@ -247,8 +247,8 @@ describe('the spool of a worker', () => {
     await leader.until(() => first.state().reportsPending === 1, 'a report was pending');
     await eventually(async () => (await spooled('old')) === 1, 'the proof was on disk');
     await first.abort();
-    leader.calls.length = 0;
-    leader.refuse = () => undefined;
+    // Another one, since what the dead worker had sent may still be on its way to this one.
+    leader = await coordinator();
     const second = await startTestWorker({ id: 'new', coordinatorAddresses: [leader.address], spoolDir: dir });
     workers.push(second);
     await leader.until(() => leader.completions.length === 1, 'it was reported');
