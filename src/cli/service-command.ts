@@ -47,7 +47,7 @@ export function serviceCommand(definition: {
           terminal.event({ event: 'ready', service: part.name, ...part.addresses }, [
             `${part.name} is ready: ${shown.join(', ')}`,
           ]);
-          await stopped(signal);
+          await Promise.race([stopped(signal), part.done ?? stopped(signal)]);
         } finally {
           await group.close();
         }

@@ -16,6 +16,7 @@ export async function launchCoordinator(
   for (const key of ['coordinator.grpc_host', 'coordinator.http_host'] as const) {
     refuseOpenBind(config.get(key), key, token !== '', 'set coordinator.worker_token');
   }
+  const { promise: done, reject: fail } = withRejection();
   const coordinator = await startCoordinator({
     id: config.get('coordinator.id'),
     nodeId: config.get('coordinator.raft.node_id') || config.get('coordinator.id'),
@@ -41,6 +42,7 @@ export async function launchCoordinator(
     metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
     messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,
     bootstrap: config.get('coordinator.raft.bootstrap'),
+    onFatal: fail,
     logger: parts.logger.child({ service: 'coordinator' }),
   });
   const { grpcPort, httpPort } = coordinator;
@@ -50,8 +52,20 @@ export async function launchCoordinator(
       grpc: `${config.get('coordinator.grpc_host')}:${grpcPort}`,
       http: `http://${config.get('coordinator.http_host')}:${httpPort}`,
     },
+    done,
     close: () => coordinator.close(),
   };
+}
+
+/** A promise that rejects when it is told to, and never resolves. */
+function withRejection(): { promise: Promise<void>; reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<void>((_, fail) => {
+    reject = fail;
+  });
+  // Whoever runs the part may not be listening yet.
+  promise.catch(() => {});
+  return { promise, reject };
 }
 
 function refuseCluster(config: Config): void {

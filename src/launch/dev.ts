@@ -13,7 +13,7 @@ import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
 import { launchCoordinator } from './coordinator.ts';
 import { launchGateway } from './gateway.ts';
 import { RunningGroup } from './running.ts';
-import { launchWorker } from './worker.ts';
+import { createWorkerProver, launchWorker } from './worker.ts';
 
 /** Ctrl-C must end all of it in seconds: what is still being proved is handed back and proved again at the next start. */
 const CLOSE_LIMITS = { drainMs: 1_000, flushMs: 1_000 };
@@ -34,6 +34,8 @@ export interface DevNetwork {
   readonly workerUrl: string;
   readonly dataDir: string;
   readonly databaseUrl: string;
+  /** Rejects when a part can no longer do its work. */
+  readonly done: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -79,11 +81,7 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
     // Hashing for the gateway and verification for the coordinator are short; proofs get threads of their own.
     const light = await createProver({ backend: 'snarkjs', threads: 1 });
     group.addClosable('light prover', () => light.close());
-    const concurrency = config.get('worker.concurrency');
-    const prover = await createProver({
-      backend: config.get('zkp.backend'),
-      ...(concurrency > 0 ? { threads: concurrency } : {}),
-    });
+    const prover = await createWorkerProver(config);
     group.addClosable('prover', () => prover.close());
 
     step(0.9, 'starting the coordinator');
@@ -105,6 +103,7 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
       workerUrl: worker.addresses.http as string,
       dataDir,
       databaseUrl: postgres.connectionString,
+      done: Promise.race([coordinator.done, worker.done].filter((done) => done !== undefined)),
       close: () => group.close(),
     };
   } catch (error) {

@@ -11,6 +11,8 @@ export interface Running {
   readonly name: string;
   /** Where it can be reached, by role: `http`, `grpc`. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** Rejects when the part can no longer do its work and the process should end. */
+  readonly done?: Promise<void>;
   /** Idempotent; resolves when nothing of it is left. */
   close(): Promise<void>;
 }

@@ -4,8 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, refuseOpenBind, VERSION } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
-import { openDirectoryArtifacts, type Prover } from '../prover/index.ts';
-import { startWorker } from '../worker/index.ts';
+import { createProver, openDirectoryArtifacts, type Prover } from '../prover/index.ts';
+import { readBudget, startWorker } from '../worker/index.ts';
 import type { Running } from './running.ts';
 
 export async function launchWorker(
@@ -44,7 +44,17 @@ export async function launchWorker(
     softwareVersion: VERSION,
     logger: parts.logger.child({ service: 'worker', worker_id: id }),
   });
-  return { name: 'worker', addresses: { http: worker.httpUrl ?? '' }, close: () => worker.close() };
+  return { name: 'worker', addresses: { http: worker.httpUrl ?? '' }, done: worker.done, close: () => worker.close() };
+}
+
+/** The prover that the settings name. Its threads: as many as set, else what processors and memory allow. */
+export function createWorkerProver(config: Config): Promise<Prover> {
+  const concurrency = config.get('worker.concurrency');
+  return createProver({
+    backend: config.get('zkp.backend'),
+    circuitsMax: config.get('zkp.compile_cache_size'),
+    threads: concurrency > 0 ? concurrency : readBudget().concurrency,
+  });
 }
 
 /** Host name and a random suffix, so that two workers of one host differ. */

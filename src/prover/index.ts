@@ -39,20 +39,22 @@ export {
   verifyPath,
 } from './merkle/index.ts';
 export { verifyGroth16Reference } from './reference/index.ts';
-export { checkProvingKey, singlePartySetup } from './setup/index.ts';
+export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup/index.ts';
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */
 export { poseidon2 } from './snarkjs/index.ts';
 export type * from './types.ts';
 
 /** A task that waits longer than this many others is better tried elsewhere. */
 const QUEUE_MAX = 1024;
+/** A listed depth each, with room for a few circuits of others. */
+const CIRCUITS_MAX = 8;
 
 /**
  * A prover with threads of its own, started at once. Rejects with `backend_unavailable`, or `config_invalid` naming the
  * field. Close it: idle threads do not keep a process alive, but they keep memory.
  */
 export async function createProver(config: ProverConfig = {}): Promise<Prover> {
-  const { threads = allowedThreads(), queueMax = QUEUE_MAX } = config;
+  const { threads = allowedThreads(), queueMax = QUEUE_MAX, circuitsMax = CIRCUITS_MAX } = config;
   const backend = await chooseBackend(config.backend ?? 'auto');
   if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
     throw new ZkraftError(
@@ -68,5 +70,10 @@ export async function createProver(config: ProverConfig = {}): Promise<Prover> {
       field: 'queueMax',
     });
   }
-  return new PooledProver({ backend, threads, queueMax });
+  if (!Number.isInteger(circuitsMax) || circuitsMax < 1) {
+    throw new ZkraftError('config_invalid', `circuitsMax is ${circuitsMax}; it must be a whole number from 1`, {
+      field: 'circuitsMax',
+    });
+  }
+  return new PooledProver({ backend, threads, queueMax, circuitsMax });
 }

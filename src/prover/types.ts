@@ -98,4 +98,6 @@ export interface ProverConfig {
   readonly threads?: number;
   /** Most tasks waiting for a thread; more reject with `overloaded`. */
   readonly queueMax?: number;
+  /** Circuits whose keys are kept in memory, those used last. Default 8. */
+  readonly circuitsMax?: number;
 }

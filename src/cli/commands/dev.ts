@@ -60,9 +60,12 @@ export const dev: CommandModule<object, Args> = {
         },
         banner(network),
       );
-      await stopped(signal);
-      terminal.note('Stopping...');
-      await network.close();
+      try {
+        await Promise.race([stopped(signal), network.done]);
+      } finally {
+        terminal.note('Stopping...');
+        await network.close();
+      }
       terminal.event({ event: 'stopped' }, ['Stopped.']);
       return 0;
     }),

@@ -24,10 +24,11 @@ export const verify: CommandModule<object, Args> = {
       .example('$0 verify --vkey verification_key.json --proof proof.json --public public.json', ''),
   handler: (argv) =>
     run(argv.json, async ({ terminal, signal }) => {
-      const { createProver, parseProof, parsePublicSignals, parseVerificationKey } = await import(
+      const { checkVerificationKey, createProver, parseProof, parsePublicSignals, parseVerificationKey } = await import(
         '../../prover/index.ts'
       );
       const vkey = parseVerificationKey(await readJson(argv.vkey, 'vkey'));
+      checkVerificationKey(vkey);
       const proof = parseProof(await readJson(argv.proof, 'proof'));
       const signals = parsePublicSignals(await readJson(argv.public, 'public'), vkey.nPublic);
       const prover = await createProver({ backend: 'snarkjs', threads: 1 });

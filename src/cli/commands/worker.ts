@@ -13,13 +13,8 @@ export const worker = serviceCommand({
     ],
   ],
   start: async (config, group, logger) => {
-    const { launchWorker } = await import('../../launch/index.ts');
-    const { createProver } = await import('../../prover/index.ts');
-    const concurrency = config.get('worker.concurrency');
-    const prover = await createProver({
-      backend: config.get('zkp.backend'),
-      ...(concurrency > 0 ? { threads: concurrency } : {}),
-    });
+    const { createWorkerProver, launchWorker } = await import('../../launch/index.ts');
+    const prover = await createWorkerProver(config);
     group.addClosable('prover', () => prover.close());
     return launchWorker(config, { prover, logger });
   },

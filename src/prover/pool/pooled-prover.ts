@@ -31,17 +31,20 @@ export interface PooledProverOptions {
   readonly backend: BackendName;
   readonly threads: number;
   readonly queueMax: number;
+  /** Circuits whose keys are kept in memory. */
+  readonly circuitsMax: number;
 }
 
 export class PooledProver implements Prover {
   readonly backend: BackendName;
   readonly threads: number;
   readonly #pool: ThreadPool<ProvingTask>;
-  readonly #circuits = new SharedCircuits();
+  readonly #circuits: SharedCircuits;
 
   constructor(options: PooledProverOptions) {
     this.backend = options.backend;
     this.threads = options.threads;
+    this.#circuits = new SharedCircuits(options.circuitsMax);
     this.#pool = new ThreadPool({
       file: siblingModule(import.meta.url, 'proving-thread'),
       threads: options.threads,

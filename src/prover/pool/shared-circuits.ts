@@ -7,7 +7,6 @@
 import type { CircuitArtifacts } from '../types.ts';
 import type { SharedCircuit } from './tasks.ts';
 
-export const CIRCUITS_MAX = 8;
 export const CIRCUIT_BYTES_MAX = 1024 * 1024 * 1024;
 /** Copied in under 2 ms. */
 const SLICE_BYTES = 4 * 1024 * 1024;
@@ -15,6 +14,11 @@ const SLICE_BYTES = 4 * 1024 * 1024;
 export class SharedCircuits {
   readonly #entries = new Map<string, Promise<SharedCircuit>>();
   readonly #bytes = new Map<string, number>();
+  readonly #circuitsMax: number;
+
+  constructor(circuitsMax: number) {
+    this.#circuitsMax = circuitsMax;
+  }
 
   get(circuit: CircuitArtifacts): Promise<SharedCircuit> {
     const { digest } = circuit;
@@ -33,7 +37,7 @@ export class SharedCircuits {
     let total = 0;
     for (const bytes of this.#bytes.values()) total += bytes;
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= CIRCUITS_MAX && (total <= CIRCUIT_BYTES_MAX || this.#entries.size === 1)) return;
+      if (this.#entries.size <= this.#circuitsMax && (total <= CIRCUIT_BYTES_MAX || this.#entries.size === 1)) return;
       total -= this.#bytes.get(oldest) ?? 0;
       this.#entries.delete(oldest);
       this.#bytes.delete(oldest);
