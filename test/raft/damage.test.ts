@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
 import { silentLogger, ZkraftError } from '../../src/common/index.ts';
 import { openSingleNodeLog, type SingleNodeLogOptions } from '../../src/raft/index.ts';
+import { decodeEntry, encodeEntry } from '../../src/raft/single/entry-codec.ts';
 import { ListMachine } from './list-machine.ts';
 
 let root = '';
@@ -22,11 +23,11 @@ const open = (dir: string, options: Partial<SingleNodeLogOptions> = {}) =>
 const hasCode = (code: string) => (error: unknown) => error instanceof ZkraftError && error.code === code;
 
 /** A closed log with entries 1 to 60 and snapshots, in a folder of its own. */
-async function makeLog(name: string, options: Partial<SingleNodeLogOptions> = {}): Promise<string> {
+async function makeLog(name: string, options: Partial<SingleNodeLogOptions> = {}, text = 'entry'): Promise<string> {
   const dir = join(root, name);
   const log = await open(dir, options);
   await log.start(new ListMachine());
-  for (let i = 2; i <= 60; i += 1) await log.propose(new TextEncoder().encode(`entry ${i}`));
+  for (let i = 2; i <= 60; i += 1) await log.propose(new TextEncoder().encode(`${text} ${i}`));
   await log.close();
   return dir;
 }
@@ -140,6 +141,27 @@ const damages: Record<string, (dir: string) => Promise<void>> = {
   'an identity that is no JSON': (dir) => writeFile(join(dir, 'identity.json'), 'oops'),
   'a missing database folder': (dir) => rm(join(dir, 'log'), { recursive: true }),
 };
+
+test('an entry that is whole, but of another history, does not fit its neighbours', async () => {
+  const dir = await makeLog('history');
+  const other = await makeLog('other-history', {}, 'another entry');
+  let foreign: Buffer = Buffer.alloc(0);
+  await inLevel(other, async (db) => {
+    foreign = (await db.get(entryKey(30))) ?? foreign;
+  });
+  await inLevel(dir, (db) => db.put(entryKey(30), foreign));
+  await assert.rejects(boot(dir), (error: unknown) => {
+    assert.ok(hasCode('log_corrupt')(error));
+    assert.match((error as ZkraftError).message, /entry 30 does not follow/);
+    return true;
+  });
+});
+
+test('an entry is whole only under its own index', () => {
+  const { bytes } = encodeEntry({ index: 7, term: 2, data: Buffer.from('seven') }, 0);
+  assert.equal(decodeEntry(7, bytes).entry.term, 2);
+  assert.throws(() => decodeEntry(8, bytes), hasCode('log_corrupt'));
+});
 
 for (const [what, damage] of Object.entries(damages)) {
   test(`${what} is told as log_corrupt, and not a byte is changed`, async () => {
