@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   cpSync,
@@ -276,6 +278,8 @@ describe('a private PostgreSQL', () => {
     cpSync(nativeDir(), native, { recursive: true, verbatimSymlinks: true, filter: (from) => !from.endsWith('.a') });
     const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { target: string }[];
     for (const { target } of links) rmSync(join(dirname(native), target), { force: true });
+    // Programs of their own: a copy is kept for all who have the same. What follows its end, ELF does not mind.
+    appendFileSync(join(native, 'bin', 'postgres'), randomBytes(16));
     const dir = newDir('copy');
     if (isRoot) {
       // Root can write anywhere; what it cannot do is to let the other account in.
@@ -288,6 +292,8 @@ describe('a private PostgreSQL', () => {
     assert.equal(binaries.startsWith(native), false);
     assert.equal(readlinkSync(join(dirname(binaries), 'lib', 'libpq.so.5')).startsWith('libpq.so.5.'), true);
     await server.stop();
+    const copy = dirname(binaries);
+    if (isRoot) rmSync(copy, { recursive: true });
     chmodSync(isRoot ? dirname(native) : join(native, 'lib'), 0o755);
   });
 

@@ -23,7 +23,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, delimiter, dirname, join, normalize } from 'node:path';
-import { ZkraftError } from '../../common/index.ts';
+import { sha256Hex, ZkraftError } from '../../common/index.ts';
 import { type Account, canEnter, ownAccount, spawnIdentity } from './account.ts';
 
 /** gen_random_uuid, WAL and SQL that the schema relies on; what is older is out of support as well. */
@@ -162,9 +162,10 @@ function inside(entry: string): string {
   return path;
 }
 
-/** Copies the package's programs under `copyRoot`, whole or not at all, once per package version. */
+/** Copies the package's programs under `copyRoot`, whole or not at all; named by their content, so never outdated. */
 function copyNative(native: string, copyRoot: string): string {
-  const target = join(copyRoot, `postgres-${packageVersion(native)}-${process.platform}-${process.arch}`);
+  const label = sha256Hex(readFileSync(join(native, 'bin', 'postgres'))).slice(0, 16);
+  const target = join(copyRoot, `postgres-${label}`);
   if (existsSync(target)) return target;
   const unfinished = `${target}.${randomUUID()}`;
   try {
@@ -188,15 +189,6 @@ function openFolders(root: string): void {
   chmodSync(root, 0o755);
   for (const entry of readdirSync(root, { withFileTypes: true })) {
     if (entry.isDirectory()) openFolders(join(root, entry.name));
-  }
-}
-
-function packageVersion(native: string): string {
-  try {
-    const { version } = JSON.parse(readFileSync(join(dirname(native), 'package.json'), 'utf8')) as { version?: string };
-    return version ?? 'unknown';
-  } catch {
-    return 'unknown';
   }
 }
 
