@@ -39,6 +39,8 @@ export class FakeStore implements SchedulingStore, StoreHealth {
   cluster: ClusterRow | undefined;
   /** The database cannot be reached. */
   away = false;
+  /** Reads work, writes do not. */
+  readOnly = false;
   /** The next projection is written, but its answer is lost. */
   loseAnswer = false;
   projections = 0;
@@ -134,6 +136,7 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     rows: readonly TaskProjection[],
   ): Promise<boolean> {
     await this.#reach();
+    if (this.readOnly) throw new ZkraftError('database_unavailable', 'the disk is full');
     if (this.cluster?.clusterId !== cluster.clusterId) throw new ZkraftError('foreign_cluster', 'not ours');
     if (this.cluster.cursor !== expectedCursor) return false;
     if (cursor < expectedCursor || rows.length > 2_000) throw new ZkraftError('internal', 'bad projection');

@@ -155,12 +155,14 @@ describe('the database', () => {
       const worker = await bed.worker('w1', 4);
       const first = bed.submit();
       const { lease } = await worker.assignment();
-      bed.store.away = true;
+      bed.store.readOnly = true;
       await worker.complete(lease, proofs.proof, proofs.signals);
       assert.equal(bed.coordinator.status().outbox, 1);
-      bed.store.away = false;
-      await bed.until(() => first.status === 'completed');
       bed.submit();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      assert.equal(worker.assignments.length, 1);
+      bed.store.readOnly = false;
+      await bed.until(() => first.status === 'completed');
       await worker.assignment(1);
     },
     { outboxMax: 1 },
