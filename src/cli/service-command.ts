@@ -4,7 +4,7 @@ import { createLogger, type Logger } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Running, RunningGroup } from '../launch/index.ts';
 import { run, stopped } from './run.ts';
-import { printedConfig, settingsFlags, settingsOf } from './settings-flags.ts';
+import { printConfigFlag, printedConfig, settingsFlags, settingsOf } from './settings-flags.ts';
 
 export interface ServiceArgs {
   readonly json: boolean;
@@ -24,11 +24,14 @@ export function serviceCommand(definition: {
     describe: definition.describe,
     builder: (yargs) => {
       for (const [command, text] of definition.examples) yargs.example(command, text);
-      return settingsFlags(yargs, ['data', ...definition.sections, 'logging', 'metrics']).option('json', {
-        type: 'boolean',
-        default: false,
-        describe: 'One JSON object a line: ready, stopped',
-      });
+      return printConfigFlag(settingsFlags(yargs, ['data', ...definition.sections, 'logging', 'metrics'])).option(
+        'json',
+        {
+          type: 'boolean',
+          default: false,
+          describe: 'One JSON object a line: ready, stopped',
+        },
+      );
     },
     handler: (argv) =>
       run(argv.json, async ({ terminal, signal }) => {

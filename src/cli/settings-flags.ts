@@ -3,10 +3,7 @@ import type { Argv } from 'yargs';
 import { type Config, flagOf, loadConfig, SETTING_KEYS, SETTINGS, type Setting, sectionOf } from '../config/index.ts';
 import type { Terminal } from './terminal.ts';
 
-export function settingsFlags<T>(
-  yargs: Argv<T>,
-  sections: readonly string[],
-): Argv<T & { config?: string; 'print-config'?: boolean }> {
+export function settingsFlags<T>(yargs: Argv<T>, sections: readonly string[]): Argv<T & { config?: string }> {
   for (const key of SETTING_KEYS) {
     if (!sections.includes(sectionOf(key))) continue;
     const row = SETTINGS[key] as Setting;
@@ -19,16 +16,19 @@ export function settingsFlags<T>(
       requiresArg: true,
     });
   }
-  return yargs
-    .option('config', {
-      type: 'string',
-      describe: 'YAML file with settings (docs/reference/settings.md)',
-      requiresArg: true,
-    })
-    .option('print-config', {
-      type: 'boolean',
-      describe: 'Prints the settings that result, without secrets, and stops',
-    });
+  return yargs.option('config', {
+    type: 'string',
+    describe: 'YAML file with settings (docs/reference/settings.md)',
+    requiresArg: true,
+  });
+}
+
+/** For commands that run on: shows what flags, environment and file come to. */
+export function printConfigFlag<T>(yargs: Argv<T>): Argv<T & { 'print-config'?: boolean }> {
+  return yargs.option('print-config', {
+    type: 'boolean',
+    describe: 'Prints the settings that result, without secrets, and stops',
+  });
 }
 
 /** The settings of this command line, the environment, and the file named by `--config` or ZKRAFT_CONFIG. */

@@ -4,7 +4,7 @@ import { createLogger } from '../../common/index.ts';
 import type { DevNetwork } from '../../launch/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run, stopped } from '../run.ts';
-import { printedConfig, settingsFlags, settingsOf } from '../settings-flags.ts';
+import { printConfigFlag, printedConfig, settingsFlags, settingsOf } from '../settings-flags.ts';
 
 const SECTIONS = ['data', 'server', 'coordinator', 'worker', 'zkp', 'rate_limit', 'cors', 'auth', 'logging', 'metrics'];
 
@@ -18,7 +18,7 @@ export const dev: CommandModule<object, Args> = {
   command: 'dev',
   describe: 'Runs gateway, coordinator, worker and a private PostgreSQL here, in the foreground',
   builder: (yargs) =>
-    settingsFlags(yargs, SECTIONS)
+    printConfigFlag(settingsFlags(yargs, SECTIONS))
       .option('depths', {
         type: 'string',
         default: '8,16',
