@@ -28,6 +28,7 @@ export {
   verificationKeyFromZkey,
 } from './formats/index.ts';
 export {
+  checkLeafIndex,
   checkLeaves,
   type Hash2,
   MERKLE_DEPTH_MAX,

@@ -119,13 +119,13 @@ async function merkleLeaf(argv: Args, { terminal, signal }: CommandContext): Pro
   if (argv.depth !== undefined && !/^\d{1,2}$/.test(argv.depth)) {
     throw new ZkraftError('invalid_depth', `--depth ${argv.depth} is not a number from 1 to 32`, { field: 'depth' });
   }
-  const { checkLeaves, depthFor, loadCircuit, openDirectoryArtifacts, setUpMerkleCircuit } = await import(
-    '../../prover/index.ts'
-  );
+  const { checkLeafIndex, checkLeaves, depthFor, loadCircuit, openDirectoryArtifacts, setUpMerkleCircuit } =
+    await import('../../prover/index.ts');
   const leaves = (await readLeaves(argv.leaves)).map((leaf, i) => parseElement(leaf, `leaves[${i}]`, 'invalid_leaf'));
   const depth = depthFor(leaves.length, argv.depth === undefined ? undefined : Number(argv.depth));
   // Before keys are made for leaves that cannot be proved anyway.
   checkLeaves(leaves, depth);
+  checkLeafIndex(Number(argv.index), leaves.length);
   const externalHash =
     argv['external-hash'] === undefined
       ? 0n
