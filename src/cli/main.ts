@@ -19,6 +19,7 @@ import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
 const argv = hideBin(process.argv);
+const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, submit, info];
 const wantsJson = argv.includes('--json');
 
 await yargs(argv)
@@ -42,8 +43,16 @@ await yargs(argv)
   .version(VERSION)
   .help()
   .fail((message, error) => {
-    const problem =
-      error ?? new ZkraftError('usage', `${message} (zkraft ${argv[0] ?? ''} --help shows how)`.replace('  ', ' '));
-    process.exit(report(new Terminal(wantsJson), ZkraftError.from(problem)));
+    process.exit(report(new Terminal(wantsJson), ZkraftError.from(error ?? usage(message))));
   })
   .parseAsync();
+
+/** What was wrong with the command line, and which help to read. */
+function usage(message: string): ZkraftError {
+  const [name] = argv;
+  if (name === undefined || name.startsWith('-')) return new ZkraftError('usage', message);
+  if (!COMMANDS.some(({ command }) => String(command).split(' ')[0] === name)) {
+    return new ZkraftError('usage', `there is no command ${name}; zkraft --help lists them`);
+  }
+  return new ZkraftError('usage', `${message} (zkraft ${name} --help shows how)`);
+}

@@ -179,6 +179,13 @@ export const ERROR_TABLE = {
     'Listening beyond loopback without authentication is refused.',
   ),
   port_in_use: row(500, 'FAILED_PRECONDITION', false, 4, 'Another process listens on the port.'),
+  already_set_up: row(
+    409,
+    'FAILED_PRECONDITION',
+    false,
+    2,
+    'The circuit has keys already, and keys are never replaced in place.',
+  ),
   already_running: row(500, 'FAILED_PRECONDITION', false, 4, 'Another process uses this data directory.'),
   postgres_missing: row(500, 'FAILED_PRECONDITION', false, 4, 'No PostgreSQL binaries were found.'),
   postgres_failed: row(

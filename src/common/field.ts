@@ -36,7 +36,7 @@ export function parseElement(text: unknown, field: string, code: ErrorCode = 'in
   if (value >= R) {
     throw new ZkraftError(
       code,
-      `${field} is not below r, the order of BN254's scalar field (${R}); reduce or hash it first`,
+      `${field} is not below r, the order of BN254's scalar field (${R}); hash it to the field first`,
       {
         field,
       },

@@ -54,6 +54,11 @@ export const SETTINGS = {
   'coordinator.grpc_port': setting(port, 9090, 'Port that workers connect to; 0 takes any free one.', {
     env: ['GRPC_PORT'],
   }),
+  'coordinator.advertise_address': setting(
+    text(),
+    '',
+    'host:port at which workers reach this coordinator, as it tells them. Empty: the address it listens on.',
+  ),
   'coordinator.http_host': setting(
     text(),
     '127.0.0.1',

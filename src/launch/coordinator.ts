@@ -16,6 +16,7 @@ export async function launchCoordinator(
   for (const key of ['coordinator.grpc_host', 'coordinator.http_host'] as const) {
     refuseOpenBind(config.get(key), key, token !== '', 'set coordinator.worker_token');
   }
+  const advertised = config.get('coordinator.advertise_address');
   const { promise: done, reject: fail } = withRejection();
   const coordinator = await startCoordinator({
     id: config.get('coordinator.id'),
@@ -28,6 +29,7 @@ export async function launchCoordinator(
     snapshotThreshold: config.get('coordinator.raft.snapshot_threshold'),
     grpcHost: config.get('coordinator.grpc_host'),
     grpcPort: config.get('coordinator.grpc_port'),
+    ...(advertised === '' ? {} : { advertisedGrpcAddress: advertised }),
     httpHost: config.get('coordinator.http_host'),
     httpPort: config.get('coordinator.http_port'),
     pollIntervalMs: config.ms('coordinator.poll_interval'),

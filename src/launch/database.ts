@@ -1,5 +1,5 @@
 /** The store that the settings name. */
-import type { Logger } from '../common/index.ts';
+import { type Logger, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 
@@ -22,6 +22,24 @@ export function databaseOptions(config: Config) {
   };
 }
 
+/** An unreachable database, with where it was looked for: the host, never what a connection string holds besides. */
+export async function namingDatabase<T>(config: Config, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const error = ZkraftError.from(thrown);
+    if (error.code !== 'database_unavailable') throw thrown;
+    const where =
+      config.get('database.url') === ''
+        ? `${config.get('database.host')}:${config.get('database.port')}`
+        : 'DATABASE_URL';
+    throw new ZkraftError(error.code, `${error.message} (looked for at ${where}; set DATABASE_URL or database.host)`, {
+      field: 'database',
+      cause: error,
+    });
+  }
+}
+
 export function openConfiguredStore(config: Config, logger: Logger): Promise<Store> {
-  return openStore({ ...databaseOptions(config), logger });
+  return namingDatabase(config, openStore({ ...databaseOptions(config), logger }));
 }

@@ -69,8 +69,9 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
       const circuit = await setUpMerkleCircuit({
         depth,
         artifacts: local,
-        onProgress: (stage, fraction) =>
-          options.onProgress?.(from + share * fraction, `keys for depth ${depth}: ${stage}`),
+        onProgress: (stage, fraction) => {
+          if (stage !== 'done') options.onProgress?.(from + share * fraction, `keys for depth ${depth}: ${stage}`);
+        },
         ...abortable,
       });
       await publishCircuit(local, store.artifacts, circuit.circuitId);

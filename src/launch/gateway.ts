@@ -45,6 +45,9 @@ export async function launchGateway(
   return { name: 'gateway', addresses: { http: gateway.url }, close: () => gateway.close() };
 }
 
+/** What `printf %s "$API_KEY" | sha256sum` says while API_KEY is not set. */
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
 const KEY_ENTRY = /^([A-Za-z0-9._-]{1,64}):([0-9a-fA-F]{64})$/;
 
 function authenticationOf(config: Config): GatewayOptions['authentication'] {
@@ -56,7 +59,17 @@ function authenticationOf(config: Config): GatewayOptions['authentication'] {
         field: 'auth.keys',
       });
     }
-    return { name: match[1], sha256: match[2].toLowerCase() };
+    const sha256 = match[2].toLowerCase();
+    if (sha256 === EMPTY_SHA256) {
+      throw new ZkraftError(
+        'config_invalid',
+        `auth.keys[${i}] is the hash of an empty key; was the variable with the key set?`,
+        {
+          field: 'auth.keys',
+        },
+      );
+    }
+    return { name: match[1], sha256 };
   });
   if (keys.length === 0)
     throw new ZkraftError('config_invalid', 'auth.mode is keys, but auth.keys is empty', { field: 'auth.keys' });

@@ -24,13 +24,12 @@ export const migrate: CommandModule<object, Args> = {
       .example('$0 migrate status --json', 'Applied and pending migrations'),
   handler: (argv) =>
     run(argv.json, async ({ terminal }) => {
-      const { databaseOptions } = await import('../../launch/index.ts');
+      const { databaseOptions, namingDatabase } = await import('../../launch/index.ts');
       const { migrate: runMigrations } = await import('../../store/index.ts');
       const config = settingsOf(argv as unknown as Record<string, unknown>);
-      const { migrations } = await runMigrations(
-        databaseOptions(config),
-        argv.direction,
-        argv.to === undefined ? {} : { to: argv.to },
+      const { migrations } = await namingDatabase(
+        config,
+        runMigrations(databaseOptions(config), argv.direction, argv.to === undefined ? {} : { to: argv.to }),
       );
       terminal.answer(
         { success: true, migrations },

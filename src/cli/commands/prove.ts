@@ -10,6 +10,7 @@ import type {
   ProveOptions,
   ProveResult,
   Prover,
+  ProveTimings,
 } from '../../prover/index.ts';
 import { readBytes, readJson, readLeaves } from '../inputs.ts';
 import { type CommandContext, run } from '../run.ts';
@@ -83,7 +84,7 @@ export const prove: CommandModule<object, Args> = {
             circuit_id: circuit.circuitId,
             public_signals: result.publicSignals,
             backend: result.backend,
-            timings_ms: result.timings,
+            timings_ms: rounded(result.timings),
           },
           [
             `Proved and verified (${circuit.circuitId}, ${result.backend}, ${Math.round(result.timings.witnessMs + result.timings.proveMs)} ms).`,
@@ -184,3 +185,7 @@ async function writeProof(out: string, result: ProveResult, circuit: CircuitArti
     });
   }
 }
+
+/** Tenths of a millisecond: more would be noise. */
+const rounded = (timings: ProveTimings): Record<string, number> =>
+  Object.fromEntries(Object.entries(timings).map(([stage, ms]) => [stage, Math.round(ms * 10) / 10]));

@@ -1,7 +1,8 @@
 /** `zkraft setup`: makes the keys of the Merkle circuit, once for each depth. */
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { silentLogger } from '../../common/index.ts';
+import { silentLogger, ZkraftError } from '../../common/index.ts';
+import type { ArtifactStore } from '../../prover/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
@@ -51,6 +52,10 @@ export const setup: CommandModule<object, Args> = {
       try {
         const made = [];
         for (const depth of depths) {
+          if (argv.ptau !== undefined) {
+            await refuseOtherKeys(local, depth, `in ${dir}; choose another --data-dir`);
+            if (store) await refuseOtherKeys(store.artifacts, depth, 'in the database, for the whole network');
+          }
           const circuit = await setUpMerkleCircuit({
             depth,
             artifacts: local,
@@ -83,3 +88,14 @@ export const setup: CommandModule<object, Args> = {
       }
     }),
 };
+
+/** Whoever names a ceremony's file must not be left with keys that were made before, without it. */
+async function refuseOtherKeys(store: ArtifactStore, depth: number, where: string): Promise<void> {
+  const circuit = await store.circuits.find(`merkle-${depth}`);
+  if (!circuit) return;
+  throw new ZkraftError(
+    'already_set_up',
+    `${circuit.circuitId} has keys already, ${where}; they are not replaced, since proofs and clients rely on them`,
+    { field: 'ptau' },
+  );
+}

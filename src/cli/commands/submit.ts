@@ -73,8 +73,11 @@ export const submit: CommandModule<object, Args> = {
         submitted.push(await client.submitMerkleTask({ ...common, leafIndex }, { signal }));
       if (!argv.wait) {
         terminal.answer(
-          { success: true, tasks: submitted.map((s) => ({ task_id: s.taskId, status: s.status })) },
-          submitted.map((s) => `${s.taskId}  ${s.status}`),
+          {
+            success: true,
+            tasks: submitted.map((s, i) => ({ leaf_index: indices[i], task_id: s.taskId, status: s.status })),
+          },
+          submitted.map((s, i) => `leaf ${indices[i]}  ${s.taskId}  ${s.status}`),
         );
         return 0;
       }
@@ -92,10 +95,13 @@ export const submit: CommandModule<object, Args> = {
         );
         progress.stop();
         const completed = tasks.filter((task) => task.status === 'completed').length;
-        terminal.answer({ success: completed === tasks.length, tasks: tasks.map((t) => t.raw) }, [
-          ...tasks.map((t) => `${t.taskId}  ${t.status}${t.error ? `  ${t.error}` : ''}`),
-          `${completed} of ${tasks.length} proved.${argv.out === undefined ? '' : ` Written to ${resolve(argv.out)}.`}`,
-        ]);
+        terminal.answer(
+          { success: completed === tasks.length, tasks: tasks.map((t, i) => ({ leaf_index: indices[i], ...t.raw })) },
+          [
+            ...tasks.map((t, i) => `leaf ${indices[i]}  ${t.taskId}  ${t.status}${t.error ? `  ${t.error}` : ''}`),
+            `${completed} of ${tasks.length} proved.${argv.out === undefined ? '' : ` Written to ${resolve(argv.out)}.`}`,
+          ],
+        );
         return completed === tasks.length ? 0 : 1;
       } finally {
         progress.stop();

@@ -21,7 +21,11 @@ export async function listenHttp(app: HttpServer, options: ListenOptions): Promi
   const where = `${options.host}:${options.port}`;
   const setting = options.portSetting ?? 'port';
   try {
-    await app.listen({ host: options.host, port: options.port, listenTextResolver: () => '' });
+    await app.listen({
+      host: options.host,
+      port: options.port,
+      listenTextResolver: (address) => `HTTP listens on ${address}`,
+    });
   } catch (thrown) {
     const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
     if (code === 'EADDRINUSE') {
