@@ -78,6 +78,7 @@ export const ERROR_TABLE = {
   ),
   invalid_task_id: row(400, 'INVALID_ARGUMENT', false, 2, 'The task id is not a UUID.'),
   task_not_found: row(404, 'NOT_FOUND', false, 2, 'No task of yours has this id.'),
+  key_not_found: row(404, 'NOT_FOUND', false, 2, 'No API key has this id. List them: zkraft keys ls.'),
   circuit_not_found: row(404, 'NOT_FOUND', false, 2, 'No circuit with this id has keys here. Make them: zkraft setup.'),
   circuit_unavailable: row(
     409,

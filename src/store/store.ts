@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, silentLogger, ZkraftError } from '../common/index.ts';
 import { type ArtifactStore, BLOB_BYTES_MAX } from '../prover/index.ts';
+import { PgApiKeyStore } from './api-keys.ts';
+import { PgAuditLog } from './audit.ts';
 import { PgBlobStore } from './blobs.ts';
 import { PgCircuitRegistry } from './circuits.ts';
 import type { DatabaseOptions } from './connection.ts';
@@ -11,7 +13,7 @@ import { assertSchemaCurrent } from './migrations/index.ts';
 import { PgSchedulingStore } from './scheduling.ts';
 import { endedTasks, PgTaskStore } from './tasks.ts';
 import { TerminalWaiters } from './terminal-waiters.ts';
-import type { SchedulingStore, StoreHealth, TaskStore } from './types.ts';
+import type { ApiKeyStore, AuditLog, SchedulingStore, StoreHealth, TaskStore } from './types.ts';
 
 export interface StoreOptions extends DatabaseOptions {
   readonly logger?: Logger;
@@ -38,6 +40,8 @@ export interface StoreOptions extends DatabaseOptions {
 
 export interface Store extends TaskStore, SchedulingStore, StoreHealth {
   readonly artifacts: ArtifactStore;
+  readonly keys: ApiKeyStore;
+  readonly audit: AuditLog;
   /** Ends waits with `shutting_down`, then all connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -83,6 +87,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   let closing: Promise<void> | undefined;
   return {
     insert: (task) => tasks.insert(task),
+    list: (owner, query) => tasks.list(owner, query),
     find: (owner, id) => tasks.find(owner, id),
     waitTerminal: (owner, id, timeoutMs, signal) => tasks.waitTerminal(owner, id, timeoutMs, signal),
     readyTasks: (after, limit, nowMs) => scheduling.readyTasks(after, limit, nowMs),
@@ -96,6 +101,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       await database.query('asking whether it is there', 'SELECT 1');
     },
     artifacts: { blobs, circuits: new PgCircuitRegistry(database, blobs) },
+    keys: new PgApiKeyStore(database),
+    audit: new PgAuditLog(database),
     close: () => {
       closing ??= (async () => {
         waiters.close();

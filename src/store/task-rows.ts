@@ -1,14 +1,15 @@
 /** Rows of `tasks` as the contract's types: digests in hex, bytes as plain Uint8Array, 64-bit counters as numbers. */
 import { sha256Hex, toHex } from '../common/index.ts';
 import type { Row } from './database.ts';
-import type { ReadyTask, TaskRow, TaskStatus } from './types.ts';
+import type { ReadyTask, TaskRow, TaskStatus, TaskSummary } from './types.ts';
 
 export const TERMINAL: readonly TaskStatus[] = ['completed', 'failed', 'cancelled'];
 export const isTerminal = (status: TaskStatus): boolean => TERMINAL.includes(status);
 
 export const READY_COLUMNS =
   'id, circuit_id, circuit_digest, tree_id, depth, leaf_index, root, external_hash, priority, attempt, request_id, created_at';
-export const TASK_COLUMNS = `${READY_COLUMNS}, owner, status, worker_id, proof, public_signals, error_code, error_message, started_at, completed_at`;
+export const SUMMARY_COLUMNS = `${READY_COLUMNS}, owner, status, worker_id, error_code, error_message, started_at, completed_at`;
+export const TASK_COLUMNS = `${SUMMARY_COLUMNS}, proof, public_signals`;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (text: string): boolean => UUID.test(text);
@@ -22,7 +23,7 @@ export function treeId(depth: number, leaves: Uint8Array): string {
 }
 
 const bytes = (value: unknown): Uint8Array => new Uint8Array(value as Buffer);
-const optional = <T>(value: unknown, read: (value: unknown) => T): T | undefined =>
+export const optional = <T>(value: unknown, read: (value: unknown) => T): T | undefined =>
   value === null || value === undefined ? undefined : read(value);
 
 export function readyTaskOf(row: Row): ReadyTask {
@@ -44,12 +45,18 @@ export function readyTaskOf(row: Row): ReadyTask {
 
 export function taskRowOf(row: Row): TaskRow {
   return {
+    ...taskSummaryOf(row),
+    proof: optional(row.proof, bytes),
+    publicSignals: optional(row.public_signals, bytes),
+  };
+}
+
+export function taskSummaryOf(row: Row): TaskSummary {
+  return {
     ...readyTaskOf(row),
     owner: row.owner as string,
     status: row.status as TaskStatus,
     workerId: optional(row.worker_id, String),
-    proof: optional(row.proof, bytes),
-    publicSignals: optional(row.public_signals, bytes),
     errorCode: optional(row.error_code, String),
     errorMessage: optional(row.error_message, String),
     startedAt: optional(row.started_at, (value) => value as Date),

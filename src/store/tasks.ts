@@ -1,7 +1,7 @@
 /**
  * The gateway's side: inserts tasks once, finds them, waits for their end.
  *
- * An insert is one statement for leaves, tree and task, so it happened whole or not at all. The same request of the
+ * An insert is one statement for leaves, tree, task and audit row, so it happened whole or not at all. The same request of the
  * same owner meets the unique index and gets the earlier task. With an idempotency key there is a transaction, which
  * takes the key first: two requests under one key then wait for each other, and never deadlock.
  */
@@ -9,12 +9,23 @@ import { randomUUID } from 'node:crypto';
 import { fromHex, sha256, ZkraftError } from '../common/index.ts';
 import { CHUNK_BYTES } from '../prover/index.ts';
 import type { Database, Run } from './database.ts';
-import { isTerminal, isUuid, TASK_COLUMNS, TERMINAL, taskRowOf, treeId } from './task-rows.ts';
+import {
+  isTerminal,
+  isUuid,
+  SUMMARY_COLUMNS,
+  TASK_COLUMNS,
+  TERMINAL,
+  taskRowOf,
+  taskSummaryOf,
+  treeId,
+} from './task-rows.ts';
 import type { TerminalWaiters } from './terminal-waiters.ts';
-import type { InsertOutcome, NewTask, TaskRow, TaskStore } from './types.ts';
+import type { InsertOutcome, NewTask, TaskListQuery, TaskRow, TaskStore, TaskSummary } from './types.ts';
 
 /** So many leaves fill one chunk, and a tree is written in one statement. */
 export const TREE_LEAVES_MAX = CHUNK_BYTES / 32;
+/** Of one page of a list. */
+const LIST_ROWS_MAX = 100;
 /** An insert can meet a task that ends in failure just then; the next try inserts. */
 const TRIES_MAX = 8;
 
@@ -27,12 +38,19 @@ WITH blob AS (
 ), tree AS (
   INSERT INTO trees (id, depth, leaf_count, leaves_digest, root)
   VALUES ($3, $4, octet_length($2::bytea) / 32, $1, $5) ON CONFLICT DO NOTHING
+), task AS (
+  INSERT INTO tasks (id, owner, content_hash, fresh, circuit_id, circuit_digest, tree_id, depth, root, leaf_index,
+                     external_hash, priority, request_id)
+  VALUES ($6, $7, $8, $9, $10, $11, $3, $4, $5, $12, $13, $14, $15)
+  ON CONFLICT (owner, content_hash) WHERE status NOT IN ('failed', 'cancelled') AND NOT fresh DO NOTHING
+  RETURNING ${TASK_COLUMNS}
+), noted AS (
+  INSERT INTO audit (actor, action, target, request_id, detail)
+  SELECT owner, 'task.submit', id::text, request_id,
+         jsonb_strip_nulls(jsonb_build_object('circuit_id', circuit_id, 'key_id', $16::text))
+  FROM task
 )
-INSERT INTO tasks (id, owner, content_hash, fresh, circuit_id, circuit_digest, tree_id, depth, root, leaf_index,
-                   external_hash, priority, request_id)
-VALUES ($6, $7, $8, $9, $10, $11, $3, $4, $5, $12, $13, $14, $15)
-ON CONFLICT (owner, content_hash) WHERE status NOT IN ('failed', 'cancelled') AND NOT fresh DO NOTHING
-RETURNING ${TASK_COLUMNS}`;
+SELECT * FROM task`;
 
 const FIND_SAME = `SELECT ${TASK_COLUMNS} FROM tasks
 WHERE owner = $1 AND content_hash = $2 AND status NOT IN ('failed', 'cancelled') AND NOT fresh`;
@@ -60,6 +78,21 @@ export class PgTaskStore implements TaskStore {
     }
     const key = task.idempotencyKey;
     return this.#database.transaction(doing, (run) => insertUnderKey(task, key, run));
+  }
+
+  async list(owner: string, { status, after, limit }: TaskListQuery): Promise<readonly TaskSummary[]> {
+    const values: unknown[] = [owner, Math.min(LIST_ROWS_MAX, Math.max(1, limit))];
+    let where = 'owner = $1';
+    if (status !== undefined) where += ` AND status = $${values.push(status)}`;
+    if (after !== undefined) {
+      where += ` AND (created_at, id) < ($${values.push(after.createdAt)}, $${values.push(after.id)}::uuid)`;
+    }
+    const rows = await this.#database.query(
+      'listing tasks',
+      `SELECT ${SUMMARY_COLUMNS} FROM tasks WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT $2`,
+      values,
+    );
+    return rows.map(taskSummaryOf);
   }
 
   async find(owner: string, id: string): Promise<TaskRow | undefined> {
@@ -121,6 +154,7 @@ async function insertOnce(task: NewTask, id: string, run: Run): Promise<InsertOu
     task.externalHash,
     task.priority,
     task.requestId,
+    task.keyId ?? null,
   ];
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const [inserted] = await run(INSERT, values);

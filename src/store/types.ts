@@ -27,6 +27,8 @@ export interface NewTask {
   readonly requestId: string;
   /** Skips the idempotency by content. */
   readonly fresh: boolean;
+  /** Id of the API key that asked, for the audit row that is written with a new task. */
+  readonly keyId?: string;
 }
 
 export interface TaskRow {
@@ -53,6 +55,17 @@ export interface TaskRow {
   readonly createdAt: Date;
   readonly startedAt: Date | undefined;
   readonly completedAt: Date | undefined;
+}
+
+/** A task in a list: without its proof. */
+export type TaskSummary = Omit<TaskRow, 'proof' | 'publicSignals'>;
+
+export interface TaskListQuery {
+  readonly status?: TaskStatus;
+  /** The last task of the page before. */
+  readonly after?: { readonly createdAt: Date; readonly id: string };
+  /** 1 to 100. */
+  readonly limit: number;
 }
 
 export interface InsertOutcome {
@@ -119,6 +132,8 @@ export interface ClusterRow {
 /** For the gateway. Rejects with `database_unavailable`, `idempotency_conflict`. */
 export interface TaskStore {
   insert(task: NewTask): Promise<InsertOutcome>;
+  /** The owner's tasks, the newest first: keyset by (created_at, id). */
+  list(owner: string, query: TaskListQuery): Promise<readonly TaskSummary[]>;
   /** Undefined when there is none, or it is another owner's. */
   find(owner: string, id: string): Promise<TaskRow | undefined>;
   /** Resolves when the task has become terminal or `timeoutMs` passed, with the row as it is then. */
@@ -152,4 +167,78 @@ export interface SchedulingStore {
 /** Database reachability for health routes: rejects with `database_unavailable`. */
 export interface StoreHealth {
   ping(): Promise<void>;
+}
+
+/** What a key may be used for. `admin` stands for all of them; no scope opens another owner's tasks. */
+export const SCOPES = ['submit', 'read', 'cancel', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** A key as it is kept: without the key, and without its hash. */
+export interface ApiKeyRow {
+  readonly id: string;
+  /** Owner of what is submitted with it. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | undefined;
+  readonly revokedAt: Date | undefined;
+  /** To the minute. */
+  readonly lastUsedAt: Date | undefined;
+}
+
+export interface NewApiKey {
+  /** 1 to 64 of [A-Za-z0-9._-]. */
+  readonly name: string;
+  /** SHA-256 of the key, 32 bytes. */
+  readonly hash: Uint8Array;
+  readonly scopes: readonly Scope[];
+  readonly expiresInMs?: number;
+}
+
+/** Who did something, for the audit row that is written in the same statement. */
+export interface Doer {
+  readonly actor: string;
+  readonly requestId: string;
+}
+
+/** Keys of the gateway's clients. Times are the database's. */
+export interface ApiKeyStore {
+  /** Rejects with `invalid_request` for a name, scopes or expiry that cannot be. */
+  create(key: NewApiKey, by: Doer): Promise<ApiKeyRow>;
+  /** All keys, revoked ones too, the oldest first, after `after`. */
+  list(after: ApiKeyRow | undefined, limit: number): Promise<readonly ApiKeyRow[]>;
+  /**
+   * By id or by its beginning (4 characters at least). A key that is revoked already stays as it is. Rejects with
+   * `key_not_found`, and with `invalid_request` when several keys begin so.
+   */
+  revoke(idOrPrefix: string, by: Doer): Promise<ApiKeyRow>;
+  /** Undefined when nobody has a key of this hash, or it has expired or was revoked. */
+  findLive(hash: Uint8Array): Promise<ApiKeyRow | undefined>;
+  /** Notes that the key was used, at most once a minute. */
+  noteUse(id: string): Promise<void>;
+}
+
+export interface AuditEntry extends Doer {
+  /** `subject.verb`, lower case, such as task.cancel. */
+  readonly action: string;
+  /** Id of what it was done to. */
+  readonly target: string;
+  /** At most 4 KiB as JSON. Never a secret, leaf or key. */
+  readonly detail?: Readonly<Record<string, string | number | boolean | readonly string[] | null>>;
+}
+
+export interface AuditRow extends Required<AuditEntry> {
+  readonly id: number;
+  readonly at: Date;
+}
+
+/** What was done, by whom. Rows are only added. */
+export interface AuditLog {
+  append(entry: AuditEntry): Promise<void>;
+  /** In order of time, after the row `afterId`; at most `limit` (1 to 1000). */
+  list(
+    by: { readonly target: string } | { readonly requestId: string },
+    afterId: number | undefined,
+    limit: number,
+  ): Promise<readonly AuditRow[]>;
 }

@@ -10,7 +10,15 @@ import { connect } from 'node:net';
 import { fromBytesBE, packElements, sha256Hex, silentLogger, toHex, ZkraftError } from '../../src/common/index.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import type { ArtifactStore, CircuitManifest, PinnedCircuit } from '../../src/prover/artifacts/types.ts';
-import type { InsertOutcome, NewTask, StoreHealth, TaskRow, TaskStore } from '../../src/store/types.ts';
+import type {
+  InsertOutcome,
+  NewTask,
+  StoreHealth,
+  TaskListQuery,
+  TaskRow,
+  TaskStore,
+  TaskSummary,
+} from '../../src/store/types.ts';
 
 export class MemoryTasks implements TaskStore, StoreHealth {
   readonly rows = new Map<string, TaskRow>();
@@ -53,6 +61,16 @@ export class MemoryTasks implements TaskStore, StoreHealth {
     this.rows.set(row.id, row);
     this.#byContent.set(content, row.id);
     return { task: row, created: true };
+  }
+
+  async list(owner: string, { status, after, limit }: TaskListQuery): Promise<readonly TaskSummary[]> {
+    this.#check();
+    const key = ({ createdAt, id }: { createdAt: Date; id: string }) => `${createdAt.toISOString()} ${id}`;
+    return [...this.rows.values()]
+      .filter((row) => row.owner === owner && (status === undefined || row.status === status))
+      .filter((row) => after === undefined || key(row) < key(after))
+      .sort((a, b) => (key(a) < key(b) ? 1 : -1))
+      .slice(0, limit);
   }
 
   async find(owner: string, id: string): Promise<TaskRow | undefined> {
