@@ -188,10 +188,17 @@ export const SETTINGS = {
   'server.long_polls_max': setting(count(1, 100_000), 1000, 'Long-polls open at the same time.'),
   'server.trust_proxy': setting(list(), [], 'Addresses of proxies whose X-Forwarded-For is believed. Empty: nobody.'),
 
-  'auth.mode': setting(oneOf('none', 'keys'), 'none', 'Whether the gateway asks for API keys. none: loopback only.'),
-  'auth.keys': setting(list(1000), [], 'API keys as name:sha256-of-the-key in hex. The name owns the tasks.', {
-    secret: true,
-  }),
+  'auth.mode': setting(
+    oneOf('none', 'keys'),
+    'none',
+    'Whether the gateway asks for API keys (zkraft keys create). none: loopback only.',
+  ),
+  'auth.keys': setting(
+    list(1000),
+    [],
+    'API keys besides those of zkraft keys, as name:sha256-of-the-key in hex. The name owns the tasks; all but admin is allowed.',
+    { secret: true },
+  ),
 
   'rate_limit.enabled': setting(flag, true, 'Limits requests per API key or client address.'),
   'rate_limit.requests_per_second': setting(

@@ -1,13 +1,15 @@
 /**
- * Who may pass, before a body is read: the Host check, authentication, the rate limit.
+ * Who may pass, before a body is read: the Host check, authentication, the rate limit, the scope of the route.
  *
  * In this order: a request that names nobody counts against its address, so that keys cannot be guessed fast; one that
- * names a key counts against that key, wherever it comes from. Routes outside /api/v1 are open and cheap.
+ * names a key counts against that key, wherever it comes from. An address that used its guesses up is refused before
+ * the database is asked for one more. Routes outside /api/v1 are open and cheap.
  */
 import { performance } from 'node:perf_hooks';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpServer } from '../common/http/index.ts';
-import { ZkraftError } from '../common/index.ts';
+import { invariant, ZkraftError } from '../common/index.ts';
+import type { Scope } from '../store/types.ts';
 import type { Authenticator } from './authentication.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { isLoopback, type RateLimitOptions } from './options.ts';
@@ -19,6 +21,12 @@ declare module 'fastify' {
     owner: string;
     /** What the client is counted by: its key's name or its address. */
     client: string;
+    /** The key that was sent, if it is one of the database. */
+    keyId: string | undefined;
+  }
+  interface FastifyContextConfig {
+    /** What a key must be allowed to do to use the route. Every route below /api/v1 names it. */
+    scope?: Scope;
   }
 }
 
@@ -37,9 +45,15 @@ export function guard(api: HttpServer, options: AccessOptions): void {
   const { authenticator, rateLimit, metrics } = options;
   const buckets = new TokenBuckets({ ...rateLimit, clientsMax: CLIENTS_MAX });
   const exempt = addressMatcher(rateLimit.whitelist, 'rate_limit.whitelist');
-  const count = (request: FastifyRequest, reply: FastifyReply, by: 'key' | 'address', client: string): void => {
+  const count = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    by: 'key' | 'address',
+    client: string,
+    step: 'take' | 'look' = 'take',
+  ): void => {
     if (!rateLimit.enabled || exempt(request.ip)) return;
-    const waitMs = buckets.take(client, performance.now());
+    const waitMs = buckets[step](client, performance.now());
     if (waitMs === 0) return;
     const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
     metrics.rateLimited.inc({ by });
@@ -52,18 +66,36 @@ export function guard(api: HttpServer, options: AccessOptions): void {
   };
   api.decorateRequest('owner', '');
   api.decorateRequest('client', '');
+  api.decorateRequest('keyId', undefined);
+  api.addHook('onRoute', ({ url, config }) => {
+    invariant(config?.scope !== undefined, `the route ${url} names the scope that it needs`);
+  });
   api.addHook('onRequest', async (request, reply) => {
     const address = `address ${addressKey(request.ip)}`;
-    const identity = await authenticator.authenticate(onlyOne(request, 'authorization'));
+    const identity = await authenticator.authenticate(onlyOne(request, 'authorization'), () =>
+      count(request, reply, 'address', address, 'look'),
+    );
     if (identity === undefined) {
       count(request, reply, 'address', address);
       reply.header('www-authenticate', 'Bearer');
       throw new ZkraftError('unauthenticated', 'send an API key of this gateway: Authorization: Bearer KEY');
     }
     request.owner = identity.owner;
+    request.keyId = identity.keyId;
     request.client = options.byKey ? `key ${identity.owner}` : address;
     count(request, reply, options.byKey ? 'key' : 'address', request.client);
+    checkScope(identity.scopes, request.routeOptions.config.scope);
   });
+}
+
+/** Throws `forbidden`, naming what is missing. */
+function checkScope(scopes: readonly Scope[], needed: Scope | undefined): void {
+  invariant(needed !== undefined, 'a route below /api/v1 names its scope');
+  if (scopes.includes(needed) || scopes.includes('admin')) return;
+  throw new ZkraftError(
+    'forbidden',
+    `this key lacks the scope ${needed}; use one that has it (zkraft keys create --scopes ${needed},...)`,
+  );
 }
 
 /** A header's value; two of it could be read differently by a proxy and by us, so they count as none. */

@@ -10,6 +10,7 @@ export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
   api.get(
     '/circuits',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'listCircuits',
         summary: 'The circuits that have keys here',
@@ -31,6 +32,7 @@ export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
   api.get(
     '/circuits/:id',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'getCircuit',
         summary: 'One circuit',
@@ -50,6 +52,7 @@ export function addCircuitRoutes(api: HttpServer, circuits: Circuits): void {
   api.get(
     '/circuits/:id/verification-key',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'getVerificationKey',
         summary: 'The key that verifies proofs of this circuit, as snarkjs reads it',

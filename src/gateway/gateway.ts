@@ -54,7 +54,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
   const longPolls = new LongPolls({ max: options.longPollsMax, perClientMax: options.longPollsPerClientMax });
   const metrics = createGatewayMetrics(registry, () => longPolls.open);
   const circuits = new Circuits(options.artifacts);
-  const authenticator = createAuthenticator(options.authentication);
+  const authenticator = createAuthenticator(options.authentication, options.logger);
 
   measure(app, metrics);
   if (!byKey && !options.trustProxy?.length) checkHostNames(app);

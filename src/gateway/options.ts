@@ -3,7 +3,7 @@ import { type Logger, ZkraftError } from '../common/index.ts';
 import type { ArtifactStore } from '../prover/artifacts/types.ts';
 import type { Prover } from '../prover/types.ts';
 import type { StoreHealth, TaskStore } from '../store/types.ts';
-import type { ApiKey } from './authentication.ts';
+import type { ApiKey, KeyLookup } from './authentication.ts';
 
 export interface GatewayOptions {
   readonly host: string;
@@ -52,7 +52,13 @@ export interface CorsOptions {
 
 export type AuthenticationOptions =
   | { readonly mode: 'none' }
-  | { readonly mode: 'keys'; readonly keys: readonly ApiKey[] };
+  | {
+      readonly mode: 'keys';
+      /** Of the settings. May be empty when there is a `lookup`. */
+      readonly keys: readonly ApiKey[];
+      /** Keys in the database. */
+      readonly lookup?: KeyLookup;
+    };
 
 export const DEFAULTS = {
   defaultDepth: 8,
@@ -85,7 +91,7 @@ export function checkBind(host: string, mode: AuthenticationOptions['mode']): vo
   throw new ZkraftError(
     'bind_unauthenticated',
     `server.host is ${host || 'empty'}, which other machines can reach, and auth.mode is none; ` +
-      'set auth.mode to keys and name API keys in auth.keys, or set server.host to 127.0.0.1',
+      'set auth.mode to keys and make API keys (zkraft keys create), or set server.host to 127.0.0.1',
     { field: 'server.host' },
   );
 }

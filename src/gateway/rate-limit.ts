@@ -32,10 +32,8 @@ export class TokenBuckets {
 
   /** Takes one token at `nowMs` (monotonic). 0 when there was one, else the milliseconds until there is. */
   take(client: string, nowMs: number): number {
-    const { requestsPerSecond, burst, clientsMax } = this.#limits;
-    const known = this.#buckets.get(client);
-    const earned = known ? ((nowMs - known.atMs) / 1_000) * requestsPerSecond : 0;
-    const tokens = known ? Math.min(burst, known.tokens + Math.max(0, earned)) : burst;
+    const { requestsPerSecond, clientsMax } = this.#limits;
+    const tokens = this.#tokens(client, nowMs);
     const left = tokens >= 1 ? tokens - 1 : tokens;
     this.#buckets.delete(client);
     this.#buckets.set(client, { tokens: left, atMs: nowMs });
@@ -44,6 +42,20 @@ export class TokenBuckets {
       if (!oldest.done) this.#buckets.delete(oldest.value);
     }
     return tokens >= 1 ? 0 : ((1 - tokens) / requestsPerSecond) * 1_000;
+  }
+
+  /** What `take` would answer; takes nothing. */
+  look(client: string, nowMs: number): number {
+    const tokens = this.#tokens(client, nowMs);
+    return tokens >= 1 ? 0 : ((1 - tokens) / this.#limits.requestsPerSecond) * 1_000;
+  }
+
+  #tokens(client: string, nowMs: number): number {
+    const { requestsPerSecond, burst } = this.#limits;
+    const known = this.#buckets.get(client);
+    if (!known) return burst;
+    const earned = ((nowMs - known.atMs) / 1_000) * requestsPerSecond;
+    return Math.min(burst, known.tokens + Math.max(0, earned));
   }
 }
 

@@ -251,6 +251,7 @@ const ANY_REFUSALS: readonly ErrorCode[] = [
 export const API_REFUSALS: readonly ErrorCode[] = [
   ...ANY_REFUSALS,
   'unauthenticated',
+  'forbidden',
   'rate_limited',
   'database_unavailable',
   'overloaded',

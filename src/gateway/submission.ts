@@ -23,6 +23,7 @@ export interface Submitter {
   readonly owner: string;
   readonly requestId: string;
   readonly idempotencyKey?: string;
+  readonly keyId?: string;
 }
 
 export async function newTask(body: SubmitBody, submitter: Submitter, parts: SubmissionParts): Promise<NewTask> {
@@ -45,6 +46,7 @@ export async function newTask(body: SubmitBody, submitter: Submitter, parts: Sub
     owner: submitter.owner,
     contentHash: contentHash({ ...statement, externalHash }),
     ...(submitter.idempotencyKey === undefined ? {} : { idempotencyKey: submitter.idempotencyKey }),
+    ...(submitter.keyId === undefined ? {} : { keyId: submitter.keyId }),
     circuitId: circuit.circuitId,
     root: toBytesBE(root),
     externalHash: toBytesBE(externalHash),

@@ -42,6 +42,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
   api.post(
     '/tasks/merkle',
     {
+      config: { scope: 'submit' },
       schema: {
         operationId: 'submitMerkleTask',
         summary: 'Ask for a proof that a leaf is in a Merkle tree',
@@ -80,6 +81,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
       const submitter = {
         owner: request.owner,
         requestId: request.id,
+        ...(request.keyId === undefined ? {} : { keyId: request.keyId }),
         ...(key === undefined ? {} : { idempotencyKey: key }),
       };
       const task = await newTask(request.body, submitter, parts);
@@ -99,6 +101,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
   api.get(
     '/tasks/:id',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'getTask',
         summary: 'A task: its status and, once it is completed, its proof',

@@ -38,7 +38,7 @@ export async function launchGateway(
     idleTimeoutMs: config.ms('server.idle_timeout'),
     longPollMaxMs: config.ms('server.long_poll_max'),
     longPollsMax: config.get('server.long_polls_max'),
-    authentication: authenticationOf(config),
+    authentication: authenticationOf(config, parts.store),
     metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
     logger: parts.logger.child({ service: 'gateway' }),
   });
@@ -50,7 +50,8 @@ const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 
 const KEY_ENTRY = /^([A-Za-z0-9._-]{1,64}):([0-9a-fA-F]{64})$/;
 
-function authenticationOf(config: Config): GatewayOptions['authentication'] {
+/** Keys of the settings, which may be none, and those of the database. */
+function authenticationOf(config: Config, store: Store): GatewayOptions['authentication'] {
   if (config.get('auth.mode') === 'none') return { mode: 'none' };
   const keys = config.get('auth.keys').map((entry, i) => {
     const match = KEY_ENTRY.exec(entry);
@@ -71,7 +72,5 @@ function authenticationOf(config: Config): GatewayOptions['authentication'] {
     }
     return { name: match[1], sha256 };
   });
-  if (keys.length === 0)
-    throw new ZkraftError('config_invalid', 'auth.mode is keys, but auth.keys is empty', { field: 'auth.keys' });
-  return { mode: 'keys', keys };
+  return { mode: 'keys', keys, lookup: store.keys };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,6 +9,13 @@ import { migrate, openStore } from '../../src/store/index.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
 const SQL = fileURLToPath(new URL('../../src/store/migrations/sql/', import.meta.url));
+
+/** Names of all migrations of this build, in order, and the number of one that is so many after the last. */
+const NAMES = readdirSync(SQL)
+  .filter((file) => file.endsWith('.up.sql'))
+  .map((file) => file.replace('.up.sql', ''))
+  .sort();
+const number = (after: number): string => String(NAMES.length + after).padStart(4, '0');
 
 describe('migrations', () => {
   let postgres: TestPostgres;
@@ -78,9 +85,10 @@ describe('migrations', () => {
     const status = await migrate(url, 'status');
     assert.equal(status.current, 0);
     assert.ok(status.migrations.every(({ appliedAt }) => appliedAt === undefined));
+    assert.deepEqual(NAMES.slice(0, 2), ['0001_artifacts', '0002_tasks']);
     assert.deepEqual(
       status.migrations.map(({ name }) => name),
-      ['0001_artifacts', '0002_tasks'],
+      NAMES,
     );
     assert.equal(await shape(url), '');
   });
@@ -103,19 +111,19 @@ describe('migrations', () => {
   test('a migration that fails is rolled back whole, and what came before it stays', async () => {
     const url = await empty();
     const dir = copyOfFiles('failing');
-    writeFileSync(join(dir, '0003_broken.up.sql'), 'CREATE TABLE half (x int); SELECT 1 / 0;');
-    writeFileSync(join(dir, '0003_broken.down.sql'), 'DROP TABLE half;');
-    await assert.rejects(migrate(url, 'up', { dir }), { code: 'migration_failed', message: /0003_broken\.up\.sql/ });
-    assert.equal((await migrate(url, 'status', { dir })).current, 2);
+    writeFileSync(join(dir, `${number(1)}_broken.up.sql`), 'CREATE TABLE half (x int); SELECT 1 / 0;');
+    writeFileSync(join(dir, `${number(1)}_broken.down.sql`), 'DROP TABLE half;');
+    await assert.rejects(migrate(url, 'up', { dir }), { code: 'migration_failed', message: /_broken\.up\.sql/ });
+    assert.equal((await migrate(url, 'status', { dir })).current, NAMES.length);
     assert.doesNotMatch(await shape(url), /half/);
   });
 
   test('gaps in the numbering and missing down files are refused', async () => {
     const url = await empty();
     const gap = copyOfFiles('gap');
-    writeFileSync(join(gap, '0004_late.up.sql'), 'SELECT 1;');
-    writeFileSync(join(gap, '0004_late.down.sql'), 'SELECT 1;');
-    await assert.rejects(migrate(url, 'up', { dir: gap }), { code: 'migration_failed', message: /0004_late/ });
+    writeFileSync(join(gap, `${number(2)}_late.up.sql`), 'SELECT 1;');
+    writeFileSync(join(gap, `${number(2)}_late.down.sql`), 'SELECT 1;');
+    await assert.rejects(migrate(url, 'up', { dir: gap }), { code: 'migration_failed', message: /_late/ });
     const oneWay = copyOfFiles('one-way');
     rmSync(join(oneWay, '0002_tasks.down.sql'));
     await assert.rejects(migrate(url, 'up', { dir: oneWay }), {
@@ -130,11 +138,11 @@ describe('migrations', () => {
     await migrate(url, 'up', { to: 1 });
     await assert.rejects(openStore({ connectionString: url }), { code: 'schema_outdated', message: /migrate up/ });
     const dir = copyOfFiles('newer');
-    writeFileSync(join(dir, '0003_more.up.sql'), 'SELECT 1;');
-    writeFileSync(join(dir, '0003_more.down.sql'), 'SELECT 1;');
+    writeFileSync(join(dir, `${number(1)}_more.up.sql`), 'SELECT 1;');
+    writeFileSync(join(dir, `${number(1)}_more.down.sql`), 'SELECT 1;');
     await migrate(url, 'up', { dir });
     await assert.rejects(openStore({ connectionString: url }), { code: 'schema_outdated', message: /newer/ });
-    await assert.rejects(migrate(url, 'up'), { code: 'migration_failed', message: /0003_more/ });
+    await assert.rejects(migrate(url, 'up'), { code: 'migration_failed', message: /_more/ });
   });
 
   test('a pool can be migrated as well as a connection string', async () => {
