@@ -10,6 +10,7 @@ export const COMMANDS = [
   'coordinator',
   'worker',
   'migrate',
+  'keys',
   'setup',
   'prove',
   'verify',

@@ -9,6 +9,7 @@ import { coordinator } from './commands/coordinator.ts';
 import { dev } from './commands/dev.ts';
 import { gateway } from './commands/gateway.ts';
 import { info } from './commands/info.ts';
+import { keys } from './commands/keys.ts';
 import { migrate } from './commands/migrate.ts';
 import { prove } from './commands/prove.ts';
 import { setup } from './commands/setup.ts';
@@ -31,6 +32,7 @@ await yargs(argv)
   .command(coordinator)
   .command(worker)
   .command(migrate)
+  .command(keys)
   .command(setup)
   .command(prove)
   .command(verify)
