@@ -17,7 +17,7 @@ import type {
   VerificationKey,
   WaitOptions,
 } from './types.ts';
-import { readCircuits, readHealth, readSubmitted, readTask, submitBody } from './wire.ts';
+import { readCircuits, readHealth, readSubmitted, readTask, readTasks, submitBody } from './wire.ts';
 
 const POLL_MS = 20_000;
 /** What an answer may be late by beyond the time it was asked to wait. */
@@ -99,6 +99,13 @@ export function createClient(options: ClientOptions): Client {
   return {
     submitMerkleTask,
     getTask: (taskId, { signal } = {}) => poll(taskId, 0, undefined, signal),
+    tasks: async ({ status, limit, cursor, ...callOptions } = {}) => {
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries({ status, limit, cursor })) {
+        if (value !== undefined) query.set(name, String(value));
+      }
+      return readTasks((await get(`api/v1/tasks${query.size > 0 ? `?${query}` : ''}`, callOptions)).body);
+    },
     waitForTask,
     circuits: async (callOptions = {}) => readCircuits((await get('api/v1/circuits', callOptions)).body),
     verificationKey: async (circuitId, callOptions = {}) => {

@@ -81,6 +81,38 @@ export interface Task {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
+/** A task in a list: without its proof. */
+export interface TaskSummary {
+  readonly taskId: string;
+  readonly status: TaskStatus;
+  readonly circuitId: string;
+  readonly merkleRoot: string;
+  readonly leafIndex: number;
+  readonly priority: number;
+  readonly error?: string;
+  readonly code?: string;
+  readonly attempt: number;
+  readonly workerId?: string;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly completedAt?: string;
+}
+
+export interface TaskPage {
+  /** The newest first. */
+  readonly tasks: readonly TaskSummary[];
+  /** For the next page; undefined when there is none. */
+  readonly nextCursor: string | undefined;
+}
+
+export interface TasksOptions extends CallOptions {
+  readonly status?: TaskStatus;
+  /** 1 to 100. Default: the gateway's, 20. */
+  readonly limit?: number;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+}
+
 export interface Circuit {
   readonly circuitId: string;
   readonly circuitType: string;
@@ -141,6 +173,8 @@ export interface Client {
   /** Submits; the same request again is the same task, so a submit that is sent twice by a retry is one task. */
   submitMerkleTask(request: MerkleTaskRequest, options?: CallOptions): Promise<SubmittedTask>;
   getTask(taskId: string, options?: CallOptions): Promise<Task>;
+  /** A page of your own tasks. */
+  tasks(options?: TasksOptions): Promise<TaskPage>;
   /** The task once it is completed, failed or cancelled. `request_timeout` when that takes longer than `timeoutMs`. */
   waitForTask(taskId: string, options?: WaitOptions): Promise<Task>;
   circuits(options?: CallOptions): Promise<readonly Circuit[]>;

@@ -7,6 +7,7 @@ import type {
   MerkleTaskRequest,
   SubmittedTask,
   Task,
+  TaskPage,
   TaskStatus,
   TrustedSetup,
 } from './types.ts';
@@ -66,6 +67,30 @@ export function readTask(body: Json): Task {
       completedAt: optionalText(body, 'completed_at'),
     }),
     raw: body,
+  };
+}
+
+export function readTasks(body: Json): TaskPage {
+  if (!Array.isArray(body.tasks)) throw malformed('tasks');
+  return {
+    tasks: body.tasks.map((task: Json) => ({
+      taskId: text(task, 'task_id'),
+      status: status(task),
+      circuitId: text(task, 'circuit_id'),
+      merkleRoot: text(task, 'merkle_root'),
+      leafIndex: number(task, 'leaf_index'),
+      priority: number(task, 'priority'),
+      attempt: number(task, 'attempt'),
+      createdAt: text(task, 'created_at'),
+      ...defined({
+        error: optionalText(task, 'error'),
+        code: optionalText(task, 'code'),
+        workerId: optionalText(task, 'worker_id'),
+        startedAt: optionalText(task, 'started_at'),
+        completedAt: optionalText(task, 'completed_at'),
+      }),
+    })),
+    nextCursor: optionalText(body, 'next_cursor'),
   };
 }
 

@@ -91,6 +91,17 @@ export const SETTINGS = {
       secret: true,
     },
   ),
+  'coordinator.tls_cert_file': setting(
+    text(1024),
+    '',
+    'Certificate (PEM, with its chain) of the gRPC port. With it the port speaks TLS only. Empty: plain text.',
+  ),
+  'coordinator.tls_key_file': setting(text(1024), '', 'Private key (PEM) of that certificate.'),
+  'coordinator.tls_client_ca_file': setting(
+    text(1024),
+    '',
+    'Authority (PEM) whose certificates workers must show. Empty: none is asked for.',
+  ),
   'coordinator.grpc_reflection': setting(flag, false, 'Serves gRPC reflection, for tools such as grpcurl.'),
 
   'coordinator.raft.node_id': setting(text(64), '', 'Name in the replicated log. Empty: the coordinator id.', {
@@ -187,6 +198,12 @@ export const SETTINGS = {
   'server.long_poll_max': setting(duration, '30s', 'Longest wait that a client may ask for.'),
   'server.long_polls_max': setting(count(1, 100_000), 1000, 'Long-polls open at the same time.'),
   'server.trust_proxy': setting(list(), [], 'Addresses of proxies whose X-Forwarded-For is believed. Empty: nobody.'),
+  'server.tls_cert_file': setting(
+    text(1024),
+    '',
+    'Certificate (PEM, with its chain) of the gateway. With it the gateway speaks HTTPS only. Empty: plain HTTP.',
+  ),
+  'server.tls_key_file': setting(text(1024), '', 'Private key (PEM) of that certificate.'),
 
   'auth.mode': setting(
     oneOf('none', 'keys'),
@@ -236,6 +253,17 @@ export const SETTINGS = {
   ),
   'worker.task_timeout': setting(duration, '5m', 'The most that one attempt may take here.'),
   'worker.token': setting(text(512), '', 'Secret that is sent to the coordinator.', { secret: true }),
+  'worker.tls_ca_file': setting(
+    text(1024),
+    '',
+    'Authority (PEM) that signed the certificate of the coordinator. With it the worker speaks TLS only. Empty: plain text.',
+  ),
+  'worker.tls_cert_file': setting(
+    text(1024),
+    '',
+    'Certificate (PEM) that is shown to a coordinator that asks for one.',
+  ),
+  'worker.tls_key_file': setting(text(1024), '', 'Private key (PEM) of that certificate.'),
   'worker.http_host': setting(text(), '127.0.0.1', 'Address of the worker health and metrics routes.'),
 
   'zkp.curve': setting(oneOf('bn254'), 'bn254', 'The curve. There is one.'),

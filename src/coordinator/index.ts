@@ -22,6 +22,7 @@ import {
   createWorkerAuth,
   createWorkerService,
   type GrpcServer,
+  type GrpcTls,
   type LeaderFace,
   ProofJudge,
   Reports,
@@ -51,6 +52,8 @@ export interface CoordinatorOptions {
   readonly grpcHost: string;
   /** 0 takes any free port. */
   readonly grpcPort: number;
+  /** Default: plain text. */
+  readonly grpcTls?: GrpcTls;
   /** Where workers reach the gRPC port. Default: host and port bound. */
   readonly advertisedGrpcAddress?: string;
   readonly httpHost: string;
@@ -282,7 +285,7 @@ class CoordinatorNode implements Coordinator {
       isClosing: () => this.#closing !== undefined,
     });
     const { reflection = false, messageBytesMax: receiveBytesMax = 1024 * 1024 } = this.#options;
-    return startGrpcServer({ host, port, service, reflection, receiveBytesMax });
+    return startGrpcServer({ host, port, service, tls: this.#options.grpcTls, reflection, receiveBytesMax });
   }
 
   async #bindHttp(): Promise<void> {

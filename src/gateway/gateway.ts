@@ -19,6 +19,7 @@ import { collectOpenApi } from './openapi.ts';
 import { type CorsOptions, checkBind, DEFAULTS, type GatewayOptions } from './options.ts';
 import { TreeRoots } from './roots.ts';
 import { addServiceRoutes, liveSchema, metricsSchema } from './service-routes.ts';
+import { addTaskList } from './task-list.ts';
 import { addTaskRoutes } from './task-routes.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -46,6 +47,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
     service: 'gateway',
     processRoutes: false,
     ...(options.trustProxy ? { trustProxy: options.trustProxy } : {}),
+    ...(options.tls ? { tls: options.tls } : {}),
     bodyLimitBytes: options.bodyLimitBytes,
     requestTimeoutMs: options.readTimeoutMs,
     writeTimeoutMs: options.writeTimeoutMs,
@@ -71,6 +73,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
       const api = scope as HttpServer;
       guard(api, { authenticator, byKey, rateLimit: options.rateLimit, metrics });
       addTaskRoutes(api, { ...options, circuits, longPolls, metrics, roots: new TreeRoots(options.prover) });
+      addTaskList(api, options.tasks);
       addCircuitRoutes(api, circuits);
     },
     { prefix: '/api/v1' },

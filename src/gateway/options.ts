@@ -1,4 +1,5 @@
 /** What a gateway needs to start, and the one combination that is refused. */
+import type { TlsIdentity } from '../common/http/index.ts';
 import { type Logger, ZkraftError } from '../common/index.ts';
 import type { ArtifactStore } from '../prover/artifacts/types.ts';
 import type { Prover } from '../prover/types.ts';
@@ -31,6 +32,8 @@ export interface GatewayOptions {
   readonly longPollsMax?: number;
   readonly longPollsPerClientMax?: number;
   readonly authentication: AuthenticationOptions;
+  /** With it the gateway speaks HTTPS only. */
+  readonly tls?: TlsIdentity;
   readonly metrics?: { readonly enabled: boolean; readonly path: string };
 }
 

@@ -111,6 +111,28 @@ export const waitQuery = Type.Object(
   closed,
 );
 
+export const listQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.String({
+        pattern: '^([1-9][0-9]?|100)$',
+        description: 'how many tasks a page holds, 1 to 100; 20 when left out',
+        examples: ['50'],
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{1,128}$',
+        description: 'the next_cursor of the page before; left out, the first page',
+      }),
+    ),
+    status: Type.Optional(
+      Type.Enum([...TASK_STATUSES], { description: `only tasks that are now one of ${TASK_STATUSES.join(', ')}` }),
+    ),
+  },
+  closed,
+);
+
 export const noQuery = Type.Object({}, closed);
 
 export const circuitParams = Type.Object({
@@ -162,6 +184,31 @@ export const taskAnswer = Type.Object({
   created_at: time('submitted'),
   started_at: Type.Optional(time('the last attempt began')),
   completed_at: Type.Optional(time('ended')),
+  request_id: requestId,
+});
+
+const taskSummary = Type.Object({
+  task_id: Type.String({ format: 'uuid' }),
+  status,
+  merkle_root: Type.String({ pattern: DECIMAL, description: 'the root, decimal' }),
+  leaf_index: Type.Integer({ minimum: 0 }),
+  circuit_id: Type.String(),
+  priority: Type.Integer({ minimum: 0, maximum: 9 }),
+  error: Type.Optional(Type.String({ description: 'why it failed' })),
+  code: Type.Optional(Type.String({ description: 'why it failed, as a code of the error table' })),
+  attempt: Type.Integer({ minimum: 0, description: 'how often it was given to a worker' }),
+  worker_id: Type.Optional(Type.String()),
+  created_at: time('submitted'),
+  started_at: Type.Optional(time('the last attempt began')),
+  completed_at: Type.Optional(time('ended')),
+});
+
+export type TaskSummaryAnswer = Static<typeof taskSummary>;
+
+export const tasksAnswer = Type.Object({
+  success: Type.Literal(true),
+  tasks: Type.Array(taskSummary),
+  next_cursor: Type.Optional(Type.String({ description: 'for the next page; absent when there is none' })),
   request_id: requestId,
 });
 

@@ -100,6 +100,7 @@ export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: Fr
       openapi: '/openapi.json',
       routes: [
         'POST /api/v1/tasks/merkle',
+        'GET /api/v1/tasks',
         'GET /api/v1/tasks/{id}?wait=20s',
         'GET /api/v1/circuits',
         'GET /api/v1/circuits/{id}',

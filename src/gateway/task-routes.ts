@@ -48,7 +48,8 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
         summary: 'Ask for a proof that a leaf is in a Merkle tree',
         description:
           'Answers 202 once the task is stored. The same request again (same owner, leaves, index, depth, external ' +
-          'hash and circuit) is the same task and answers 200, unless that task failed or was cancelled.',
+          'hash and circuit) is the same task and answers 200, unless that task failed or was cancelled. Needs the scope ' +
+          'submit.',
         tags: ['tasks'],
         querystring: schemas.noQuery,
         headers: schemas.submitHeaders,
@@ -105,6 +106,7 @@ export function addTaskRoutes(api: HttpServer, parts: TaskRouteParts): void {
       schema: {
         operationId: 'getTask',
         summary: 'A task: its status and, once it is completed, its proof',
+        description: 'Needs the scope read.',
         tags: ['tasks'],
         params: schemas.taskParams,
         querystring: schemas.waitQuery,

@@ -1,10 +1,12 @@
 /** Starts a coordinator, with its replicated log, from settings. */
+import type { TlsIdentity } from '../common/http/index.ts';
 import { type Logger, refuseOpenBind, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import type { Prover } from '../prover/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Running } from './running.ts';
+import { readCertificates, readTlsIdentity } from './tls.ts';
 
 export async function launchCoordinator(
   config: Config,
@@ -17,6 +19,7 @@ export async function launchCoordinator(
     refuseOpenBind(config.get(key), key, token !== '', 'set coordinator.worker_token');
   }
   const advertised = config.get('coordinator.advertise_address');
+  const grpcTls = grpcTlsOf(config);
   const { promise: done, reject: fail } = withRejection();
   const coordinator = await startCoordinator({
     id: config.get('coordinator.id'),
@@ -30,6 +33,7 @@ export async function launchCoordinator(
     grpcHost: config.get('coordinator.grpc_host'),
     grpcPort: config.get('coordinator.grpc_port'),
     ...(advertised === '' ? {} : { advertisedGrpcAddress: advertised }),
+    ...(grpcTls ? { grpcTls } : {}),
     httpHost: config.get('coordinator.http_host'),
     httpPort: config.get('coordinator.http_port'),
     pollIntervalMs: config.ms('coordinator.poll_interval'),
@@ -68,6 +72,19 @@ function withRejection(): { promise: Promise<void>; reject: (error: Error) => vo
   // Whoever runs the part may not be listening yet.
   promise.catch(() => {});
   return { promise, reject };
+}
+
+function grpcTlsOf(config: Config): (TlsIdentity & { clientCa?: string }) | undefined {
+  const identity = readTlsIdentity(config, 'coordinator.tls_cert_file', 'coordinator.tls_key_file');
+  const clientCa = readCertificates(config, 'coordinator.tls_client_ca_file');
+  if (identity === undefined && clientCa !== undefined) {
+    throw new ZkraftError(
+      'config_invalid',
+      'coordinator.tls_client_ca_file is set, but coordinator.tls_cert_file is empty; workers show certificates over TLS only, so set that and coordinator.tls_key_file',
+      { field: 'coordinator.tls_cert_file' },
+    );
+  }
+  return identity && { ...identity, ...(clientCa === undefined ? {} : { clientCa }) };
 }
 
 function refuseCluster(config: Config): void {

@@ -6,14 +6,17 @@ import { type GatewayOptions, startGateway } from '../gateway/index.ts';
 import type { Prover } from '../prover/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Running } from './running.ts';
+import { readTlsIdentity } from './tls.ts';
 
 export async function launchGateway(
   config: Config,
   parts: { store: Store; prover: Prover; logger: Logger },
 ): Promise<Running> {
+  const tls = readTlsIdentity(config, 'server.tls_cert_file', 'server.tls_key_file');
   const gateway = await startGateway({
     host: config.get('server.host'),
     port: config.get('server.port'),
+    ...(tls ? { tls } : {}),
     tasks: parts.store,
     health: parts.store,
     artifacts: parts.store.artifacts,

@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Logger, refuseOpenBind, VERSION } from '../common/index.ts';
+import { ChannelCredentials } from '@grpc/grpc-js';
+import { type Logger, refuseOpenBind, VERSION, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { createProver, openDirectoryArtifacts, type Prover } from '../prover/index.ts';
 import { readBudget, startWorker } from '../worker/index.ts';
 import type { Running } from './running.ts';
+import { readCertificates, readTlsIdentity } from './tls.ts';
 
 export async function launchWorker(
   config: Config,
@@ -25,6 +27,7 @@ export async function launchWorker(
     config.get('worker.token') !== '',
     'set worker.token',
   );
+  const credentials = credentialsOf(config);
   const dir = join(config.get('data.dir'), 'worker');
   const worker = await startWorker({
     id,
@@ -37,6 +40,7 @@ export async function launchWorker(
     registerRetries: config.get('worker.register_retries'),
     taskTimeoutMs: config.ms('worker.task_timeout'),
     ...(config.get('worker.token') === '' ? {} : { workerToken: config.get('worker.token') }),
+    ...(credentials ? { credentials } : {}),
     httpHost: config.get('worker.http_host'),
     httpPort: config.get('metrics.port'),
     metricsPath: config.get('metrics.path'),
@@ -45,6 +49,22 @@ export async function launchWorker(
     logger: parts.logger.child({ service: 'worker', worker_id: id }),
   });
   return { name: 'worker', addresses: { http: worker.httpUrl ?? '' }, done: worker.done, close: () => worker.close() };
+}
+
+/** TLS with the authority that the settings name; undefined: plain text. The coordinator's name is checked. */
+function credentialsOf(config: Config): ChannelCredentials | undefined {
+  const ca = readCertificates(config, 'worker.tls_ca_file');
+  const identity = readTlsIdentity(config, 'worker.tls_cert_file', 'worker.tls_key_file');
+  if (ca === undefined) {
+    if (identity === undefined) return undefined;
+    throw new ZkraftError(
+      'config_invalid',
+      'worker.tls_cert_file is set, but worker.tls_ca_file is empty; name the authority that signed the coordinator, or leave all three out for plain text',
+      { field: 'worker.tls_ca_file' },
+    );
+  }
+  const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return ChannelCredentials.createSsl(Buffer.from(ca), pem(identity?.key), pem(identity?.cert));
 }
 
 /** The prover that the settings name. Its threads: as many as set, else what processors and memory allow. */

@@ -127,6 +127,35 @@ describe('a submit', () => {
   });
 });
 
+describe('listing tasks', () => {
+  const listed = {
+    task_id: 'e0000000-0000-4000-8000-000000000001',
+    status: 'failed',
+    merkle_root: '3',
+    leaf_index: 1,
+    circuit_id: 'merkle-8',
+    priority: 0,
+    code: 'attempts_exhausted',
+    attempt: 5,
+    created_at: '2026-01-02T03:04:05.000Z',
+  };
+
+  it('asks for the page that it is told, and tells where the next one begins', async () => {
+    replies = [
+      json(200, { success: true, tasks: [listed], next_cursor: 'abc' }),
+      json(200, { success: true, tasks: [] }),
+    ];
+    const page = await client().tasks({ status: 'failed', limit: 1 });
+    assert.equal(seen[0]?.url, '/api/v1/tasks?status=failed&limit=1');
+    const [first] = page.tasks;
+    assert.deepEqual([first?.taskId, first?.leafIndex, first?.code], [listed.task_id, 1, 'attempts_exhausted']);
+    assert.equal(page.nextCursor, 'abc');
+    const last = await client().tasks({ cursor: 'abc' });
+    assert.equal(seen[1]?.url, '/api/v1/tasks?cursor=abc');
+    assert.deepEqual([last.tasks, last.nextCursor], [[], undefined]);
+  });
+});
+
 describe('waiting for a task', () => {
   it('long-polls until it has ended, and tells of each change once', async () => {
     const proof = { pi_a: ['1', '2', '1'], protocol: 'groth16' };

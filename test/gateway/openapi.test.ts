@@ -98,6 +98,7 @@ const ROUTES = [
   'get /api/v1/circuits',
   'get /api/v1/circuits/{id}',
   'get /api/v1/circuits/{id}/verification-key',
+  'get /api/v1/tasks',
   'get /api/v1/tasks/{id}',
   'get /health',
   'get /livez',

@@ -2,4 +2,10 @@
 export { type ErrorAnswer, errorAnswer } from './error-answer.ts';
 export { parseJsonBody } from './json-body.ts';
 export { type Listening, type ListenOptions, listenHttp } from './listen.ts';
-export { addProcessRoutes, createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
+export {
+  addProcessRoutes,
+  createHttpServer,
+  type HttpServer,
+  type HttpServerOptions,
+  type TlsIdentity,
+} from './server.ts';

@@ -1,4 +1,5 @@
 /** Binding, with errors that say which setting to change. */
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ZkraftError } from '../errors.ts';
 import type { HttpServer } from './server.ts';
@@ -45,7 +46,8 @@ export async function listenHttp(app: HttpServer, options: ListenOptions): Promi
     throw thrown;
   }
   const { port } = app.server.address() as AddressInfo;
-  return { port, url: `http://${urlHost(options.host)}:${port}` };
+  const scheme = app.server instanceof HttpsServer ? 'https' : 'http';
+  return { port, url: `${scheme}://${urlHost(options.host)}:${port}` };
 }
 
 /** A wildcard address is none that a client could use. */

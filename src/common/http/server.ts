@@ -74,11 +74,20 @@ export interface HttpServerOptions {
   readonly jsonDepthMax?: number;
   /** False: the caller adds them with `addProcessRoutes`, after a plugin that must see every route. */
   readonly processRoutes?: boolean;
+  /** With it the server speaks TLS only. */
+  readonly tls?: TlsIdentity;
+}
+
+/** A certificate, with its chain, and its private key, in PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** A refused body up to this multiple of the limit is read and thrown away, so that the client gets to read why. */
 const DRAIN_LIMITS = 8;
+const TLS_HANDSHAKE_MS = 10_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = {
@@ -125,11 +134,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return app;
 
   function createFastify(
-    { logger, trustProxy, headerBytesMax }: HttpServerOptions,
+    { logger, trustProxy, headerBytesMax, tls }: HttpServerOptions,
     { bodyBytes, requestMs, keepAliveMs }: { bodyBytes: number; requestMs: number; keepAliveMs: number },
   ): HttpServer {
+    const http = {
+      maxHeaderSize: headerBytesMax ?? 16 * 1024,
+      // Node would refuse it with an empty body; addRouteRefusals says why.
+      requireHostHeader: false,
+      // How often Node looks for requests that are late; its default of 30 s would double a timeout.
+      connectionsCheckingInterval: Math.min(5_000, Math.max(50, Math.floor(requestMs / 4))),
+    };
+    const https = tls && { ...http, ...tls, minVersion: 'TLSv1.2' as const, handshakeTimeout: TLS_HANDSHAKE_MS };
     try {
       return fastify({
+        ...(https ? ({ https } as unknown as object) : { http }),
         loggerInstance: logger as FastifyBaseLogger,
         logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
         genReqId: requestIdOf,
@@ -141,13 +159,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         return503OnClosing: false,
         trustProxy: trustProxy && trustProxy.length > 0 ? [...trustProxy] : false,
         routerOptions: { maxParamLength: 256 },
-        http: {
-          maxHeaderSize: headerBytesMax ?? 16 * 1024,
-          // Node would refuse it with an empty body; addRouteRefusals says why.
-          requireHostHeader: false,
-          // How often Node looks for requests that are late; its default of 30 s would double a timeout.
-          connectionsCheckingInterval: Math.min(5_000, Math.max(50, Math.floor(requestMs / 4))),
-        },
         ajv: {
           customOptions: {
             coerceTypes: false,

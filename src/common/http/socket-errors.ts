@@ -19,6 +19,11 @@ const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 };
 
 export function answerSocketError(error: { readonly code?: string }, socket: Socket, logger: Logger): void {
+  // Whoever does not speak TLS to a port of TLS cannot be told so.
+  if (/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
+    socket.destroy();
+    return;
+  }
   // A response that has begun cannot be taken back; a peer that is gone reads nothing.
   const current = (socket as Socket & { _httpMessage?: { headersSent: boolean } | null })._httpMessage;
   if (error.code === 'ECONNRESET' || !socket.writable || current?.headersSent === true) {

@@ -7,10 +7,18 @@ import { HealthImplementation } from 'grpc-health-check';
 import { ZkraftError } from '../../common/index.ts';
 import { type CoordinatorServiceServer, CoordinatorServiceService } from '../../common/rpc/index.ts';
 
+/** PEM. With `clientCa` only workers with a certificate of it are let in. */
+export interface GrpcTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string;
+}
+
 export interface GrpcServerOptions {
   readonly host: string;
   readonly port: number;
   readonly service: CoordinatorServiceServer;
+  readonly tls: GrpcTls | undefined;
   readonly reflection: boolean;
   /** Of one message from a worker. The largest honest one is a heartbeat with 1,024 leases, some 200 KB. */
   readonly receiveBytesMax: number;
@@ -42,7 +50,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE]: 'NOT_SERVING' });
   health.addToServer(server);
   if (options.reflection) await addReflection(server);
-  const port = await bind(server, options.host, options.port);
+  const port = await bind(server, options.host, options.port, credentialsOf(options.tls));
   return {
     port,
     setServing(serving) {
@@ -64,10 +72,17 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function credentialsOf(tls: GrpcTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
+  const clientCa = tls.clientCa === undefined ? null : Buffer.from(tls.clientCa);
+  return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
+}
+
+function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, credentials, (error, bound) => {
       if (error === null) return resolve(bound);
       const inUse = /EADDRINUSE/.test(error.message);
       reject(
