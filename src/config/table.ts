@@ -235,7 +235,12 @@ export const SETTINGS = {
     'Headers that they may send.',
   ),
 
-  'worker.id': setting(text(128), '', 'Name of this worker. Empty: host name and a random suffix.', { env: [] }),
+  'worker.id': setting(
+    text(128),
+    '',
+    'Name of this worker. Empty: the name in its certificate, else of the host, and a random suffix.',
+    { env: [] },
+  ),
   'worker.coordinator_address': setting(
     list(16),
     ['127.0.0.1:9090'],

@@ -41,6 +41,11 @@ export function readCertificates(config: Config, setting: SettingKey): string | 
   return pem;
 }
 
+/** Whom a certificate (PEM) names, if it names anybody. */
+export function commonNameOf(cert: string): string | undefined {
+  return /^CN=(.+)$/m.exec(new X509Certificate(cert).subject)?.[1];
+}
+
 function readPem(setting: SettingKey, file: string): string {
   try {
     if (statSync(file).size > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);

@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ChannelCredentials } from '@grpc/grpc-js';
+import type { TlsIdentity } from '../common/http/index.ts';
 import { type Logger, refuseOpenBind, VERSION, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { createProver, openDirectoryArtifacts, type Prover } from '../prover/index.ts';
 import { readBudget, startWorker } from '../worker/index.ts';
 import type { Running } from './running.ts';
-import { readCertificates, readTlsIdentity } from './tls.ts';
+import { commonNameOf, readCertificates, readTlsIdentity } from './tls.ts';
 
 export async function launchWorker(
   config: Config,
@@ -20,14 +21,15 @@ export async function launchWorker(
     limits?: { drainMs: number; flushMs: number };
   },
 ): Promise<Running> {
-  const id = config.get('worker.id') || defaultWorkerId();
+  const identity = readTlsIdentity(config, 'worker.tls_cert_file', 'worker.tls_key_file');
+  const id = config.get('worker.id') || defaultWorkerId((identity && commonNameOf(identity.cert)) ?? hostname());
   refuseOpenBind(
     config.get('worker.http_host'),
     'worker.http_host',
     config.get('worker.token') !== '',
     'set worker.token',
   );
-  const credentials = credentialsOf(config);
+  const credentials = credentialsOf(config, identity);
   const dir = join(config.get('data.dir'), 'worker');
   const worker = await startWorker({
     id,
@@ -52,9 +54,8 @@ export async function launchWorker(
 }
 
 /** TLS with the authority that the settings name; undefined: plain text. The coordinator's name is checked. */
-function credentialsOf(config: Config): ChannelCredentials | undefined {
+function credentialsOf(config: Config, identity: TlsIdentity | undefined): ChannelCredentials | undefined {
   const ca = readCertificates(config, 'worker.tls_ca_file');
-  const identity = readTlsIdentity(config, 'worker.tls_cert_file', 'worker.tls_key_file');
   if (ca === undefined) {
     if (identity === undefined) return undefined;
     throw new ZkraftError(
@@ -77,11 +78,8 @@ export function createWorkerProver(config: Config): Promise<Prover> {
   });
 }
 
-/** Host name and a random suffix, so that two workers of one host differ. */
-function defaultWorkerId(): string {
-  const host =
-    hostname()
-      .replaceAll(/[^A-Za-z0-9._-]/g, '-')
-      .slice(0, 80) || 'worker';
-  return `${host}-${randomBytes(4).toString('hex')}`;
+/** The name of the certificate, else of the host, and a random suffix, so that two workers of one name differ. */
+function defaultWorkerId(name: string): string {
+  const prefix = name.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 80) || 'worker';
+  return `${prefix}-${randomBytes(4).toString('hex')}`;
 }

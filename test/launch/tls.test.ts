@@ -97,6 +97,7 @@ describe('TLS', { skip: WITHOUT_OPENSSL }, () => {
         task = await call(network.gatewayUrl, `/api/v1/tasks/${submitted.json.task_id}?wait=10s`, ours.cert);
       }
       assert.equal(task?.json.status, 'completed');
+      assert.match(task?.json.worker_id ?? '', /^worker-[0-9a-f]{8}$/, 'named as in its certificate');
     });
 
     it('refuses plain text on the gateway, and goes on', async () => {
