@@ -76,6 +76,8 @@ export interface CoordinatorOptions {
   /** A waiting task gains one priority for each such span. */
   readonly ageingMs?: number;
   readonly outboxMax?: number;
+  /** Workers of an older version get no tasks. Empty or absent: none is too old. */
+  readonly minWorkerVersion?: string;
   /** The largest message taken from a worker. Default 1 MiB. */
   readonly messageBytesMax?: number;
   /** At least 16 characters. Empty or absent: whoever reaches the port can be a worker. */
@@ -366,6 +368,7 @@ function limitsOf(options: CoordinatorOptions): LeaderLimits {
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? 5_000,
     ageingMs: options.ageingMs ?? 30_000,
     outboxMax: options.outboxMax ?? 10_000,
+    minWorkerVersion: options.minWorkerVersion ?? '',
     retry: {
       attemptsMax: options.maxAttempts ?? 5,
       backoffBaseMs: options.backoffBaseMs ?? 1_000,

@@ -12,12 +12,14 @@ import type { CoordinatorMetrics } from './metrics.ts';
 import { mustNotLead, Projector, reconcileOrphans } from './projection/index.ts';
 import type { Replica } from './replica.ts';
 import {
+  Cancellations,
   createPolicy,
   Deliveries,
   Driver,
   ForgottenTasks,
   LeaseTable,
   type LeaseVerdict,
+  type SchedulingPolicy,
   WorkerWatch,
 } from './scheduler/index.ts';
 import type { TaskStreams } from './service/index.ts';
@@ -32,6 +34,8 @@ export interface LeaderLimits {
   readonly deliveryTimeoutMs: number;
   readonly ageingMs: number;
   readonly outboxMax: number;
+  /** Empty: no worker is too old. */
+  readonly minWorkerVersion: string;
   readonly retry: RetryRule;
 }
 
@@ -58,6 +62,8 @@ export class Leader {
   readonly leases: LeaseTable;
   readonly deliveries: Deliveries;
   readonly driver: Driver;
+  readonly policy: SchedulingPolicy;
+  readonly #cancellations: Cancellations;
   readonly #projector: Projector;
   readonly #options: LeaderOptions;
   readonly #forgotten = new ForgottenTasks();
@@ -92,10 +98,23 @@ export class Leader {
       now,
       logger,
     });
+    const { softwareVersion } = options;
+    const { ageingMs, minWorkerVersion } = limits;
+    this.policy = createPolicy({ ageingMs, softwareVersion, minWorkerVersion });
+    const mayDecide = () => this.#projector.claimed && this.#refusal === undefined;
+    this.#cancellations = new Cancellations({
+      replica,
+      store,
+      forgotten: this.#forgotten,
+      pollIntervalMs: limits.pollIntervalMs,
+      outboxMax: limits.outboxMax,
+      mayDecide,
+      logger,
+    });
     this.driver = new Driver({
       replica,
       store,
-      policy: createPolicy({ ageingMs: limits.ageingMs, softwareVersion: options.softwareVersion }),
+      policy: this.policy,
       catalog,
       channel: streams,
       watch: this.watch,
@@ -103,7 +122,7 @@ export class Leader {
       retry: limits.retry,
       pollIntervalMs: limits.pollIntervalMs,
       outboxMax: limits.outboxMax,
-      mayLease: () => this.#projector.claimed && this.#refusal === undefined,
+      mayLease: mayDecide,
       now,
       epochNow,
       metrics,
@@ -139,7 +158,9 @@ export class Leader {
     }
     if (!(await this.#tryClaim())) this.#claiming = this.#claimInBackground();
     this.#subscriptions.push(store.onInserted(() => this.driver.wake()));
+    this.#subscriptions.push(store.onCancelRequested(() => this.#cancellations.wake()));
     this.driver.start();
+    this.#cancellations.start();
     const sweepMs = Math.max(20, Math.min(1_000, limits.heartbeatTimeoutMs / 20, limits.deliveryTimeoutMs / 5));
     this.#every(sweepMs, () => this.#sweep());
     this.#every(limits.cleanupIntervalMs, () => void this.#cleanUp());
@@ -150,7 +171,7 @@ export class Leader {
     this.#stop.abort();
     for (const timer of this.#timers) clearInterval(timer);
     // A database that hangs holds nobody up: what it did not take stays in the outbox.
-    const stopped = Promise.all([this.driver.close(), this.#claiming]);
+    const stopped = Promise.all([this.driver.close(), this.#cancellations.close(), this.#claiming]);
     await Promise.race([stopped, delay(DATABASE_GRACE_MS)]);
     await Promise.race([this.#projector.close(DATABASE_GRACE_MS), delay(DATABASE_GRACE_MS * 1.5)]);
     for (const unsubscribe of this.#subscriptions) unsubscribe();
@@ -208,6 +229,7 @@ export class Leader {
       }
       this.#options.logger.info('the database is reachable and ours');
       this.driver.wake();
+      this.#cancellations.wake();
       return;
     }
   }
@@ -227,6 +249,7 @@ export class Leader {
           { worker_id: event.workerId, session: event.sessionId, kept: event.kept.length },
           'worker registered',
         );
+        this.#warnOfVersion(event.workerId);
         if (event.replacedSessionId !== undefined) {
           const left = new ZkraftError(
             'unknown_worker',
@@ -246,8 +269,9 @@ export class Leader {
       case 'worker_changed':
         logger.warn({ worker_id: event.workerId, to: event.to }, 'worker changed state');
         if (event.to === 'quarantined') {
-          streams.end(event.workerId, new ZkraftError('worker_quarantined', 'this worker handed in bad proofs'));
+          streams.end(event.workerId, new ZkraftError('worker_quarantined', 'this worker is quarantined'));
         }
+        this.driver.wake();
         break;
       case 'assigned':
         this.leases.grant(event.lease, now());
@@ -289,6 +313,12 @@ export class Leader {
         break;
     }
     this.#projector.wake();
+  }
+
+  #warnOfVersion(workerId: string): void {
+    const version = this.#options.replica.state.workers.get(workerId)?.softwareVersion;
+    const problem = version === undefined ? undefined : this.policy.refusesVersion(version);
+    if (problem !== undefined) this.#options.logger.warn({ worker_id: workerId }, `worker gets no tasks: ${problem}`);
   }
 
   #onCompleted(lease: LeaseRef): void {

@@ -10,22 +10,25 @@ import type { Database, Row } from './database.ts';
 import type { Listener } from './listener.ts';
 import { READY_COLUMNS, readyTaskOf } from './task-rows.ts';
 import {
+  type CancelRequest,
   type ClusterRow,
   type LeasedTask,
   type ReadyTask,
   type SchedulingStore,
   TASK_STATUSES,
+  type TaskEvent,
   type TaskProjection,
   type TaskStatus,
 } from './types.ts';
 
 const INSERTED_CHANNEL = 'zkraft_task_inserted';
+const CANCEL_CHANNEL = 'zkraft_task_cancel';
 /** A statement of this size stays far below the statement timeout. */
 export const PROJECTION_ROWS_MAX = 2_000;
 export const PAGE_ROWS_MAX = 10_000;
 
 const READY = `SELECT ${READY_COLUMNS} FROM tasks
-WHERE status = 'pending' AND (not_before IS NULL OR not_before <= $2)`;
+WHERE status = 'pending' AND cancel_requested_at IS NULL AND (not_before IS NULL OR not_before <= $2)`;
 const READY_AFTER = `AND priority <= $3 AND (priority < $3 OR (created_at, id) > ($4, $5::uuid))`;
 const READY_ORDER = 'ORDER BY priority DESC, created_at, id LIMIT $1';
 
@@ -50,6 +53,15 @@ WITH moved AS (
   WHERE tasks.id = decided.id
     AND (tasks.fence_epoch, tasks.fence_index) < (moved.epoch, decided.fence_index)
     AND tasks.status NOT IN ('completed', 'failed', 'cancelled')
+), told AS (
+  INSERT INTO task_events (task_id, epoch, log_index, kind, at, attempt, worker_id, code, message, request_id)
+  SELECT story.task_id, moved.epoch, story.log_index, story.kind, story.at, story.attempt, story.worker_id, story.code,
+         story.message, story.request_id
+  FROM moved, unnest($18::uuid[], $19::bigint[], $20::text[], $21::timestamptz[], $22::int[], $23::text[],
+                     $24::text[], $25::text[], $26::text[])
+    AS story (task_id, log_index, kind, at, attempt, worker_id, code, message, request_id)
+  WHERE EXISTS (SELECT FROM tasks WHERE tasks.id = story.task_id)
+  ON CONFLICT DO NOTHING
 )
 SELECT epoch FROM moved`;
 
@@ -115,7 +127,33 @@ export class PgSchedulingStore implements SchedulingStore {
     return leaves;
   }
 
+  async cancelRequests(afterId: string | undefined, limit: number): Promise<readonly CancelRequest[]> {
+    checkLimit(limit);
+    const rows = await this.#database.query(
+      'reading requests to cancel',
+      `SELECT id, request_id, attempt, cancel_requested_by, cancel_request_id FROM tasks
+       WHERE cancel_requested_at IS NOT NULL AND status IN ('pending', 'assigned', 'in_progress')
+         AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2`,
+      [afterId ?? null, limit],
+    );
+    return rows.map((row) => ({
+      taskId: row.id as string,
+      requestId: row.request_id as string,
+      attempt: row.attempt as number,
+      by: row.cancel_requested_by as string,
+      cancelRequestId: row.cancel_request_id as string,
+    }));
+  }
+
   onInserted(listener: () => void): () => void {
+    return this.#on(INSERTED_CHANNEL, listener);
+  }
+
+  onCancelRequested(listener: () => void): () => void {
+    return this.#on(CANCEL_CHANNEL, listener);
+  }
+
+  #on(channel: string, listener: () => void): () => void {
     let due = false;
     // Many notifications of one moment are one call.
     const call = (): void => {
@@ -127,12 +165,12 @@ export class PgSchedulingStore implements SchedulingStore {
         try {
           listener();
         } catch (error) {
-          this.#logger.error({ reason: (error as Error).message }, 'a listener for new tasks failed');
+          this.#logger.error({ reason: (error as Error).message }, 'a listener for notifications failed');
         }
       });
     };
     let stopped = false;
-    const unsubscribe = this.#listener.subscribe(INSERTED_CHANNEL, { notified: call, resync: call });
+    const unsubscribe = this.#listener.subscribe(channel, { notified: call, resync: call });
     return () => {
       stopped = true;
       unsubscribe();
@@ -155,9 +193,13 @@ export class PgSchedulingStore implements SchedulingStore {
     expectedCursor: number,
     cursor: number,
     rows: readonly TaskProjection[],
+    story: readonly TaskEvent[] = [],
   ): Promise<boolean> {
-    if (rows.length > PROJECTION_ROWS_MAX) {
-      throw new ZkraftError('internal', `${rows.length} rows in one projection; the most is ${PROJECTION_ROWS_MAX}`);
+    if (Math.max(rows.length, story.length) > PROJECTION_ROWS_MAX) {
+      throw new ZkraftError(
+        'internal',
+        `${rows.length} rows, ${story.length} events in one projection; the most is ${PROJECTION_ROWS_MAX}`,
+      );
     }
     if (cursor < expectedCursor) throw new ZkraftError('internal', 'the cursor cannot go back');
     const moved = await this.#database.query('projecting the log', PROJECT, [
@@ -166,6 +208,7 @@ export class PgSchedulingStore implements SchedulingStore {
       expectedCursor,
       cursor,
       ...columnsOf(newestPerTask(rows)),
+      ...storyColumnsOf(story),
     ]);
     if (moved.length > 0) return true;
     const found = await this.#cluster();
@@ -236,5 +279,19 @@ function columnsOf(rows: readonly TaskProjection[]): unknown[][] {
     rows.map((row) => binary(row.publicSignals)),
     rows.map((row) => row.errorCode),
     rows.map((row) => row.errorMessage),
+  ];
+}
+
+function storyColumnsOf(story: readonly TaskEvent[]): unknown[][] {
+  return [
+    story.map((event) => event.taskId),
+    story.map((event) => event.logIndex),
+    story.map((event) => event.kind),
+    story.map((event) => new Date(event.atMs)),
+    story.map((event) => event.attempt),
+    story.map((event) => event.workerId),
+    story.map((event) => event.code),
+    story.map((event) => event.message),
+    story.map((event) => event.requestId),
   ];
 }

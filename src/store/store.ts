@@ -11,9 +11,11 @@ import { Database } from './database.ts';
 import { Listener } from './listener.ts';
 import { assertSchemaCurrent } from './migrations/index.ts';
 import { PgSchedulingStore } from './scheduling.ts';
+import { PgTaskControl } from './task-control.ts';
+import { PgTaskStories } from './task-story.ts';
 import { endedTasks, PgTaskStore } from './tasks.ts';
 import { TerminalWaiters } from './terminal-waiters.ts';
-import type { ApiKeyStore, AuditLog, SchedulingStore, StoreHealth, TaskStore } from './types.ts';
+import type { ApiKeyStore, AuditLog, OperatorStore, SchedulingStore, StoreHealth, TaskStore } from './types.ts';
 
 export interface StoreOptions extends DatabaseOptions {
   readonly logger?: Logger;
@@ -38,7 +40,7 @@ export interface StoreOptions extends DatabaseOptions {
   readonly connectPatienceMs?: number;
 }
 
-export interface Store extends TaskStore, SchedulingStore, StoreHealth {
+export interface Store extends TaskStore, SchedulingStore, OperatorStore, StoreHealth {
   readonly artifacts: ArtifactStore;
   readonly keys: ApiKeyStore;
   readonly audit: AuditLog;
@@ -81,7 +83,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     waitersMax: options.waitersMax ?? 10_000,
     logger,
   });
-  const tasks = new PgTaskStore(database, waiters);
+  const control = new PgTaskControl(database);
+  const tasks = new PgTaskStore(database, waiters, control);
+  const stories = new PgTaskStories(database);
   const scheduling = new PgSchedulingStore(database, listener, logger);
   const blobs = new PgBlobStore(database, options.blobBytesMax ?? BLOB_BYTES_MAX);
   let closing: Promise<void> | undefined;
@@ -90,12 +94,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     list: (owner, query) => tasks.list(owner, query),
     find: (owner, id) => tasks.find(owner, id),
     waitTerminal: (owner, id, timeoutMs, signal) => tasks.waitTerminal(owner, id, timeoutMs, signal),
+    requestCancel: (owner, id, requestId) => tasks.requestCancel(owner, id, requestId),
+    resubmit: (owner, id, requestId) => tasks.resubmit(owner, id, requestId),
+    listTasks: (filter) => stories.listTasks(filter),
+    taskStory: (id) => stories.taskStory(id),
+    cancelAny: (id, by, requestId) => control.requestCancel({ id, owner: undefined, by, requestId }),
+    resubmitAny: (id, requestId) => control.resubmit(undefined, id, requestId),
     readyTasks: (after, limit, nowMs) => scheduling.readyTasks(after, limit, nowMs),
     leasedTasks: (afterId, limit) => scheduling.leasedTasks(afterId, limit),
     leaves: (id) => scheduling.leaves(id),
     onInserted: (heard) => scheduling.onInserted(heard),
+    cancelRequests: (afterId, limit) => scheduling.cancelRequests(afterId, limit),
+    onCancelRequested: (heard) => scheduling.onCancelRequested(heard),
     claimCluster: (clusterId) => scheduling.claimCluster(clusterId),
-    project: (cluster, expectedCursor, cursor, rows) => scheduling.project(cluster, expectedCursor, cursor, rows),
+    project: (cluster, expectedCursor, cursor, rows, story) =>
+      scheduling.project(cluster, expectedCursor, cursor, rows, story),
     countByStatus: () => scheduling.countByStatus(),
     ping: async () => {
       await database.query('asking whether it is there', 'SELECT 1');

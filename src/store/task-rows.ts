@@ -8,7 +8,7 @@ export const isTerminal = (status: TaskStatus): boolean => TERMINAL.includes(sta
 
 export const READY_COLUMNS =
   'id, circuit_id, circuit_digest, tree_id, depth, leaf_index, root, external_hash, priority, attempt, request_id, created_at';
-export const SUMMARY_COLUMNS = `${READY_COLUMNS}, owner, status, worker_id, error_code, error_message, started_at, completed_at`;
+export const SUMMARY_COLUMNS = `${READY_COLUMNS}, owner, status, worker_id, error_code, error_message, started_at, completed_at, cancel_requested_at, cancel_requested_by, resubmitted_from`;
 export const TASK_COLUMNS = `${SUMMARY_COLUMNS}, proof, public_signals`;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -61,5 +61,8 @@ export function taskSummaryOf(row: Row): TaskSummary {
     errorMessage: optional(row.error_message, String),
     startedAt: optional(row.started_at, (value) => value as Date),
     completedAt: optional(row.completed_at, (value) => value as Date),
+    cancelRequestedAt: optional(row.cancel_requested_at, (value) => value as Date),
+    cancelRequestedBy: optional(row.cancel_requested_by, String),
+    resubmittedFrom: optional(row.resubmitted_from, String),
   };
 }

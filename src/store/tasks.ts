@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { fromHex, sha256, ZkraftError } from '../common/index.ts';
 import { CHUNK_BYTES } from '../prover/index.ts';
 import type { Database, Run } from './database.ts';
+import type { PgTaskControl } from './task-control.ts';
 import {
   isTerminal,
   isUuid,
@@ -20,7 +21,16 @@ import {
   treeId,
 } from './task-rows.ts';
 import type { TerminalWaiters } from './terminal-waiters.ts';
-import type { InsertOutcome, NewTask, TaskListQuery, TaskRow, TaskStore, TaskSummary } from './types.ts';
+import type {
+  CancelOutcome,
+  InsertOutcome,
+  NewTask,
+  ResubmitOutcome,
+  TaskListQuery,
+  TaskRow,
+  TaskStore,
+  TaskSummary,
+} from './types.ts';
 
 /** So many leaves fill one chunk, and a tree is written in one statement. */
 export const TREE_LEAVES_MAX = CHUNK_BYTES / 32;
@@ -64,10 +74,12 @@ FROM idempotency_keys k JOIN tasks t ON t.id = k.task_id WHERE k.owner = $1 AND 
 export class PgTaskStore implements TaskStore {
   readonly #database: Database;
   readonly #waiters: TerminalWaiters;
+  readonly #control: PgTaskControl;
 
-  constructor(database: Database, waiters: TerminalWaiters) {
+  constructor(database: Database, waiters: TerminalWaiters, control: PgTaskControl) {
     this.#database = database;
     this.#waiters = waiters;
+    this.#control = control;
   }
 
   async insert(task: NewTask): Promise<InsertOutcome> {
@@ -103,6 +115,14 @@ export class PgTaskStore implements TaskStore {
       [id, owner],
     );
     return row && taskRowOf(row);
+  }
+
+  requestCancel(owner: string, id: string, requestId: string): Promise<CancelOutcome | undefined> {
+    return this.#control.requestCancel({ id, owner, by: owner, requestId });
+  }
+
+  resubmit(owner: string, id: string, requestId: string): Promise<ResubmitOutcome | undefined> {
+    return this.#control.resubmit(owner, id, requestId);
   }
 
   async waitTerminal(owner: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined> {

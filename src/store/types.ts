@@ -55,6 +55,24 @@ export interface TaskRow {
   readonly createdAt: Date;
   readonly startedAt: Date | undefined;
   readonly completedAt: Date | undefined;
+  /** Somebody asked to cancel it; it ends as cancelled unless the log has ended it before. */
+  readonly cancelRequestedAt: Date | undefined;
+  readonly cancelRequestedBy: string | undefined;
+  /** The failed or cancelled task that this one repeats. */
+  readonly resubmittedFrom: string | undefined;
+}
+
+/** `asked` now, asked `before`, or too late: the task has `ended`. */
+export interface CancelOutcome {
+  readonly task: TaskRow;
+  readonly outcome: 'asked' | 'before' | 'ended';
+}
+
+/** `repeated`: a new task. `there`: one that repeats it goes on or is completed. `refused`: it did not fail. */
+export interface ResubmitOutcome {
+  /** The new task, or the one that is there; when refused, the task that was to be repeated. */
+  readonly task: TaskRow;
+  readonly outcome: 'repeated' | 'there' | 'refused';
 }
 
 /** A task in a list: without its proof. */
@@ -99,6 +117,31 @@ export interface LeasedTask {
   readonly requestId: string;
 }
 
+/** A task that somebody wants cancelled and that has not ended. */
+export interface CancelRequest {
+  readonly taskId: string;
+  /** Of the submission. */
+  readonly requestId: string;
+  readonly attempt: number;
+  readonly by: string;
+  /** Of the request to cancel. */
+  readonly cancelRequestId: string;
+}
+
+/** One line of a task's story: what the log decided about it at one index. */
+export interface TaskEvent {
+  readonly taskId: string;
+  readonly logIndex: number;
+  readonly kind: string;
+  readonly atMs: number;
+  readonly attempt: number;
+  readonly workerId: string | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  /** Of the submission. */
+  readonly requestId: string;
+}
+
 /** What the log decided about one task at `fenceIndex`; the whole new value of each named column. */
 export interface TaskProjection {
   readonly taskId: string;
@@ -136,6 +179,10 @@ export interface TaskStore {
   list(owner: string, query: TaskListQuery): Promise<readonly TaskSummary[]>;
   /** Undefined when there is none, or it is another owner's. */
   find(owner: string, id: string): Promise<TaskRow | undefined>;
+  /** Writes down that the owner wants the task cancelled; the leader takes it up. Undefined: none of the owner's. */
+  requestCancel(owner: string, id: string, requestId: string): Promise<CancelOutcome | undefined>;
+  /** A new task over the same tree as a failed or cancelled one. Undefined: none of the owner's. */
+  resubmit(owner: string, id: string, requestId: string): Promise<ResubmitOutcome | undefined>;
   /** Resolves when the task has become terminal or `timeoutMs` passed, with the row as it is then. */
   waitTerminal(owner: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined>;
 }
@@ -144,7 +191,7 @@ export interface TaskStore {
 export interface SchedulingStore {
   /**
    * Ready tasks after the key (keyset by priority descending, created_at, id); undefined starts at the first. Those
-   * that are backing off are left out, by `nowMs` on the leader's clock (default: this process's).
+   * that are backing off, by `nowMs` on the leader's clock (default: this process's), or to be cancelled are left out.
    */
   readyTasks(after: ReadyTask | undefined, limit: number, nowMs?: number): Promise<readonly ReadyTask[]>;
   /** Rows in `assigned` or `in_progress`, by id after `afterId`: a leader looks for those that its state knows nothing of. */
@@ -152,16 +199,51 @@ export interface SchedulingStore {
   leaves(treeId: string): Promise<Uint8Array>;
   /** Called (coalesced) when tasks were inserted; returns the way to stop. Reconnects by itself and then calls once. */
   onInserted(listener: () => void): () => void;
+  /** Tasks that are to be cancelled and have not ended, by id after `afterId`. */
+  cancelRequests(afterId: string | undefined, limit: number): Promise<readonly CancelRequest[]>;
+  /** Like `onInserted`, for requests to cancel. */
+  onCancelRequested(listener: () => void): () => void;
   /** Adopts an unowned database for this cluster, or checks that it is ours: `foreign_cluster`. */
   claimCluster(clusterId: string): Promise<ClusterRow>;
-  /** One transaction: fenced rows, then the cursor from `expectedCursor` to `cursor`. False when the cursor differs. */
+  /**
+   * One transaction: fenced rows, the story they belong to, and the cursor from `expectedCursor` to `cursor`. False
+   * when the cursor differs.
+   */
   project(
     cluster: { readonly clusterId: string; readonly epoch: number },
     expectedCursor: number,
     cursor: number,
     rows: readonly TaskProjection[],
+    story?: readonly TaskEvent[],
   ): Promise<boolean>;
   countByStatus(): Promise<Readonly<Record<TaskStatus, number>>>;
+}
+
+/** Which tasks an operator wants to see: all owners', newest first. */
+export interface TaskFilter {
+  readonly status?: TaskStatus;
+  readonly owner?: string;
+  readonly requestId?: string;
+  /** Keyset: tasks submitted before this one. */
+  readonly before?: { readonly createdAt: Date; readonly id: string };
+  readonly limit: number;
+}
+
+export interface TaskStory {
+  readonly task: TaskRow;
+  readonly cancelRequestId: string | undefined;
+  /** Oldest first. */
+  readonly events: readonly TaskEvent[];
+  /** Tasks that repeat this one, oldest first. */
+  readonly resubmittedAs: readonly string[];
+}
+
+/** For an operator: every owner's tasks. `by` is who asks, as the story will show. */
+export interface OperatorStore {
+  listTasks(filter: TaskFilter): Promise<readonly TaskRow[]>;
+  taskStory(id: string): Promise<TaskStory | undefined>;
+  cancelAny(id: string, by: string, requestId: string): Promise<CancelOutcome | undefined>;
+  resubmitAny(id: string, requestId: string): Promise<ResubmitOutcome | undefined>;
 }
 
 /** Database reachability for health routes: rejects with `database_unavailable`. */

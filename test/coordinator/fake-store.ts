@@ -6,11 +6,13 @@
 import { randomUUID } from 'node:crypto';
 import { ZkraftError } from '../../src/common/index.ts';
 import type {
+  CancelRequest,
   ClusterRow,
   LeasedTask,
   ReadyTask,
   SchedulingStore,
   StoreHealth,
+  TaskEvent,
   TaskProjection,
   TaskStatus,
 } from '../../src/store/types.ts';
@@ -27,6 +29,7 @@ export interface FakeRow extends ReadyTask {
   publicSignals: Uint8Array | null;
   errorCode: string | null;
   errorMessage: string | null;
+  cancelRequestedBy: string | null;
   /** Every status that was written, in order. */
   history: TaskStatus[];
 }
@@ -45,7 +48,10 @@ export class FakeStore implements SchedulingStore, StoreHealth {
   loseAnswer = false;
   projections = 0;
   reads = 0;
+  /** In the order in which they were written; each once. */
+  readonly story: TaskEvent[] = [];
   readonly #listeners = new Set<() => void>();
+  readonly #cancelListeners = new Set<() => void>();
 
   insert(task: Partial<FakeRow> & Pick<FakeRow, 'circuitDigest' | 'root'>): FakeRow {
     const row: FakeRow = {
@@ -69,12 +75,49 @@ export class FakeStore implements SchedulingStore, StoreHealth {
       publicSignals: null,
       errorCode: null,
       errorMessage: null,
+      cancelRequestedBy: null,
       history: [],
       ...task,
     };
     this.rows.set(row.id, row);
     setImmediate(() => this.notify());
     return row;
+  }
+
+  /** As the gateway does; false when the task has ended. With `silent` only the poll finds it. */
+  requestCancel(id: string, by = 'alice', silent = false): boolean {
+    const row = this.row(id);
+    if (ENDED.includes(row.status)) return false;
+    row.cancelRequestedBy ??= by;
+    if (!silent) for (const listener of this.#cancelListeners) setImmediate(listener);
+    return true;
+  }
+
+  async cancelRequests(afterId: string | undefined, limit: number): Promise<readonly CancelRequest[]> {
+    await this.#reach();
+    return [...this.rows.values()]
+      .filter((row) => row.cancelRequestedBy !== null && !ENDED.includes(row.status))
+      .filter((row) => afterId === undefined || row.id > afterId)
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, limit)
+      .map((row) => ({
+        taskId: row.id,
+        requestId: row.requestId,
+        attempt: row.attempt,
+        by: row.cancelRequestedBy ?? '',
+        cancelRequestId: 'cancel-request',
+      }));
+  }
+
+  onCancelRequested(listener: () => void): () => void {
+    this.#cancelListeners.add(listener);
+    return () => {
+      this.#cancelListeners.delete(listener);
+    };
+  }
+
+  storyOf(id: string): TaskEvent[] {
+    return this.story.filter((event) => event.taskId === id);
   }
 
   notify(): void {
@@ -91,7 +134,9 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     await this.#reach();
     this.reads += 1;
     const ready = [...this.rows.values()]
-      .filter((row) => row.status === 'pending' && (row.notBeforeMs ?? 0) <= Date.now())
+      .filter(
+        (row) => row.status === 'pending' && row.cancelRequestedBy === null && (row.notBeforeMs ?? 0) <= Date.now(),
+      )
       .sort(byKey)
       .filter((row) => after === undefined || byKey(row, after) > 0);
     return ready.slice(0, limit).map((row) => ({ ...row }));
@@ -134,6 +179,7 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     expectedCursor: number,
     cursor: number,
     rows: readonly TaskProjection[],
+    story: readonly TaskEvent[] = [],
   ): Promise<boolean> {
     await this.#reach();
     if (this.readOnly) throw new ZkraftError('database_unavailable', 'the disk is full');
@@ -141,6 +187,11 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     if (this.cluster.cursor !== expectedCursor) return false;
     if (cursor < expectedCursor || rows.length > 2_000) throw new ZkraftError('internal', 'bad projection');
     for (const projected of rows) this.#write(projected);
+    for (const event of story) {
+      const same = (other: TaskEvent): boolean =>
+        other.taskId === event.taskId && other.logIndex === event.logIndex && other.kind === event.kind;
+      if (!this.story.some(same)) this.story.push(event);
+    }
     this.cluster = { ...this.cluster, cursor };
     this.projections += 1;
     if (this.loseAnswer) {

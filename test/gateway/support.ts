@@ -11,8 +11,10 @@ import { fromBytesBE, packElements, sha256Hex, silentLogger, toHex, ZkraftError 
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import type { ArtifactStore, CircuitManifest, PinnedCircuit } from '../../src/prover/artifacts/types.ts';
 import type {
+  CancelOutcome,
   InsertOutcome,
   NewTask,
+  ResubmitOutcome,
   StoreHealth,
   TaskListQuery,
   TaskRow,
@@ -57,6 +59,9 @@ export class MemoryTasks implements TaskStore, StoreHealth {
       createdAt: new Date(),
       startedAt: undefined,
       completedAt: undefined,
+      cancelRequestedAt: undefined,
+      cancelRequestedBy: undefined,
+      resubmittedFrom: undefined,
     };
     this.rows.set(row.id, row);
     this.#byContent.set(content, row.id);
@@ -77,6 +82,38 @@ export class MemoryTasks implements TaskStore, StoreHealth {
     this.#check();
     const row = this.rows.get(id);
     return row?.owner === owner ? row : undefined;
+  }
+
+  async requestCancel(owner: string, id: string): Promise<CancelOutcome | undefined> {
+    const task = await this.find(owner, id);
+    if (task === undefined) return undefined;
+    if (['completed', 'failed', 'cancelled'].includes(task.status)) return { task, outcome: 'ended' };
+    if (task.cancelRequestedAt !== undefined) return { task, outcome: 'before' };
+    const asked = { ...task, cancelRequestedAt: new Date(), cancelRequestedBy: owner };
+    this.rows.set(id, asked);
+    return { task: asked, outcome: 'asked' };
+  }
+
+  async resubmit(owner: string, id: string, requestId: string): Promise<ResubmitOutcome | undefined> {
+    const task = await this.find(owner, id);
+    if (task === undefined) return undefined;
+    if (task.status !== 'failed' && task.status !== 'cancelled') return { task, outcome: 'refused' };
+    const there = [...this.rows.values()].find(
+      (row) => row.resubmittedFrom === id && row.status !== 'failed' && row.status !== 'cancelled',
+    );
+    if (there) return { task: there, outcome: 'there' };
+    const again: TaskRow = {
+      ...task,
+      id: randomUUID(),
+      status: 'pending',
+      errorCode: undefined,
+      errorMessage: undefined,
+      completedAt: undefined,
+      requestId,
+      resubmittedFrom: id,
+    };
+    this.rows.set(again.id, again);
+    return { task: again, outcome: 'repeated' };
   }
 
   async waitTerminal(owner: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined> {

@@ -7,10 +7,10 @@
  * outbox, which is replicated and survives us.
  */
 import { type Logger, ZkraftError } from '../../common/index.ts';
-import type { ClusterRow, SchedulingStore, TaskProjection } from '../../store/types.ts';
+import type { ClusterRow, SchedulingStore, TaskEvent, TaskProjection } from '../../store/types.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Replica } from '../replica.ts';
-import { rowOf } from './rows.ts';
+import { eventOf, rowOf } from './rows.ts';
 
 export interface ProjectorOptions {
   readonly replica: Replica;
@@ -146,14 +146,15 @@ export class Projector {
     const { replica, store, metrics } = this.#options;
     const cluster = this.#cluster;
     if (cluster === undefined || replica.state.outbox.size === 0) return false;
-    const { rows, upto } = this.#collect();
+    const { rows, story, upto } = this.#collect();
     const startedMs = performance.now();
     const cursor = Math.max(upto, cluster.cursor);
     let moved = true;
-    for (let at = 0; moved && at < rows.length; at += STATEMENT_ROWS_MAX) {
-      const last = at + STATEMENT_ROWS_MAX >= rows.length;
-      const part = rows.slice(at, at + STATEMENT_ROWS_MAX);
-      moved = await store.project(cluster, cluster.cursor, last ? cursor : cluster.cursor, part);
+    const most = Math.max(rows.length, story.length);
+    for (let at = 0; moved && at < most; at += STATEMENT_ROWS_MAX) {
+      const end = at + STATEMENT_ROWS_MAX;
+      const next = end >= most ? cursor : cluster.cursor;
+      moved = await store.project(cluster, cluster.cursor, next, rows.slice(at, end), story.slice(at, end));
     }
     if (!moved) {
       // Our last answer was lost, the database went back in time, or somebody else writes: the cursor tells.
@@ -166,7 +167,7 @@ export class Projector {
     return true;
   }
 
-  #collect(): { rows: TaskProjection[]; upto: number } {
+  #collect(): { rows: TaskProjection[]; story: TaskEvent[]; upto: number } {
     const { state } = this.#options.replica;
     const rows: TaskProjection[] = [];
     let upto = 0;
@@ -176,6 +177,8 @@ export class Projector {
       if (task !== undefined) rows.push(rowOf(task, index));
       upto = index;
     }
-    return { rows, upto };
+    const told = state.story.findIndex((record) => record.index > upto);
+    const story = (told === -1 ? state.story : state.story.slice(0, told)).map(eventOf);
+    return { rows, story, upto };
   }
 }

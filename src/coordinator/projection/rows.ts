@@ -1,6 +1,6 @@
-/** One task of the state as the row that PostgreSQL is to hold. */
-import type { TaskProjection } from '../../store/types.ts';
-import type { Task } from '../state/index.ts';
+/** One task of the state as the row that PostgreSQL is to hold, and what is told of it. */
+import type { TaskEvent, TaskProjection } from '../../store/types.ts';
+import type { StoryRecord, Task } from '../state/index.ts';
 
 const bytesOf = (text: string | null): Uint8Array | null => (text === null ? null : Buffer.from(text, 'base64'));
 
@@ -22,3 +22,5 @@ export function rowOf(task: Task, fenceIndex: number): TaskProjection {
     errorMessage: task.error?.message ?? null,
   };
 }
+
+export const eventOf = ({ index, ...record }: StoryRecord): TaskEvent => ({ ...record, logIndex: index });

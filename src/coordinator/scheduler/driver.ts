@@ -11,7 +11,7 @@ import type { ReadyTask, SchedulingStore } from '../../store/types.ts';
 import type { CircuitCatalog } from '../circuits.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Replica } from '../replica.ts';
-import { isQuarantined, loadOf, type RetryRule, type TaskSpec } from '../state/index.ts';
+import { isDraining, isQuarantined, loadOf, type RetryRule, type TaskSpec } from '../state/index.ts';
 import type { TaskChannel } from './deliveries.ts';
 import type { ForgottenTasks } from './forgotten.ts';
 import type { SchedulingPolicy, WorkerView } from './policy.ts';
@@ -165,12 +165,13 @@ export class Driver {
   }
 
   #workers(): WorkerView[] {
-    const { replica, channel, watch, now } = this.#options;
+    const { replica, policy, channel, watch, now } = this.#options;
     const { state } = replica;
     const views: WorkerView[] = [];
     for (const worker of state.workers.values()) {
       const freeSlots = worker.slots - loadOf(state, worker.id);
-      if (freeSlots <= 0 || worker.draining || isQuarantined(state, worker.id)) continue;
+      if (freeSlots <= 0 || isDraining(state, worker) || isQuarantined(state, worker.id)) continue;
+      if (policy.refusesVersion(worker.softwareVersion) !== undefined) continue;
       if (!channel.isOpen(worker.id) || watch.liveness(worker.id, now()) !== 'active') continue;
       const cachedCircuits = new Set([...worker.cachedCircuits, ...(this.#learnt.get(worker.id) ?? [])]);
       views.push({ ...worker, freeSlots, cachedCircuits });

@@ -1,4 +1,5 @@
 /** Who gets which task, and what becomes of a lease. See README.md. */
+export * from './cancellations.ts';
 export * from './deliveries.ts';
 export * from './driver.ts';
 export * from './forgotten.ts';

@@ -5,6 +5,8 @@
  * of priority 9 after nine such spans, so nothing starves. Among the workers that can do a task, one that has the
  * circuit in its cache comes first, then the one with most free slots in proportion, then the lower id.
  */
+import { compareVersions } from './versions.ts';
+
 export interface TaskView {
   readonly id: string;
   readonly circuitId: string;
@@ -29,6 +31,8 @@ export interface SchedulingPolicy {
   rank(priority: number, createdAtMs: number, nowMs: number): number;
   /** Could this worker do the task if it had a free slot? `fetchable`: the coordinator can serve the circuit's files. */
   canRun(task: TaskView, worker: WorkerView, fetchable: boolean): boolean;
+  /** Why a worker of this version gets no tasks at all; undefined when it may. */
+  refusesVersion(softwareVersion: string): string | undefined;
   choose(task: TaskView, workers: readonly WorkerView[], fetchable: boolean): WorkerView | undefined;
 }
 
@@ -39,6 +43,8 @@ export interface PolicyOptions {
   readonly ageingMs?: number;
   /** Of this coordinator: a worker of another major version is not given tasks. */
   readonly softwareVersion: string;
+  /** A worker of an older version is not given tasks. Empty or absent: none is too old. */
+  readonly minWorkerVersion?: string;
 }
 
 const majorOf = (version: string): string => version.split('.', 1)[0] ?? '';
@@ -47,14 +53,22 @@ export function createPolicy(options: PolicyOptions): SchedulingPolicy {
   const ageingMs = options.ageingMs ?? 30_000;
   const major = majorOf(options.softwareVersion);
 
+  const refusesVersion = (version: string): string | undefined => {
+    if (majorOf(version) !== major) return `version ${version} does not fit coordinator ${options.softwareVersion}`;
+    const { minWorkerVersion = '' } = options;
+    if (minWorkerVersion === '' || compareVersions(version, minWorkerVersion) >= 0) return undefined;
+    return `version ${version} is older than coordinator.min_worker_version ${minWorkerVersion}`;
+  };
+
   const canRun: SchedulingPolicy['canRun'] = (task, worker, fetchable) =>
-    majorOf(worker.softwareVersion) === major &&
+    refusesVersion(worker.softwareVersion) === undefined &&
     worker.backends.some((backend) => GROTH16_BACKENDS.has(backend)) &&
     (fetchable || worker.cachedCircuits.has(task.circuitDigest));
 
   return {
     rank: (priority, createdAtMs, nowMs) => priority + Math.max(0, nowMs - createdAtMs) / ageingMs,
     canRun,
+    refusesVersion,
     choose(task, workers, fetchable) {
       let best: WorkerView | undefined;
       for (const worker of workers) {

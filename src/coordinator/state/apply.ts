@@ -10,6 +10,7 @@ import type { RejectReason, StateEvent } from './events.ts';
 import {
   type Conduct,
   type CoordinatorState,
+  isDraining,
   isLive,
   isQuarantined,
   type LeaseRef,
@@ -21,6 +22,7 @@ import {
   taskUnder,
 } from './model.ts';
 import { type Cause, settleFailure } from './retry.ts';
+import { forgetStory, tell } from './story.ts';
 
 /** So many proofs that do not verify, and a worker gets no more tasks. One could be a flipped bit, three are not. */
 export const BAD_PROOFS_MAX = 3;
@@ -36,6 +38,12 @@ export function applyEntry(state: CoordinatorState, data: Uint8Array, index: num
 }
 
 export function apply(state: CoordinatorState, command: Command, index: number): StateEvent[] {
+  const events = decide(state, command, index);
+  tell(state, events, index);
+  return events;
+}
+
+function decide(state: CoordinatorState, command: Command, index: number): StateEvent[] {
   state.index = index;
   state.nowMs = Math.max(state.nowMs, command.nowMs);
   switch (command.kind) {
@@ -113,6 +121,10 @@ function changeWorker(state: CoordinatorState, { workerId, to }: Of<'worker_stat
     conductOf(state, workerId).quarantined = true;
     return [{ kind: 'worker_changed', workerId, to }, ...endAllLeases(state, workerId, 'worker quarantined', index)];
   }
+  if (to === 'drained') {
+    conductOf(state, workerId).drained = true;
+    return [{ kind: 'worker_changed', workerId, to }];
+  }
   if (worker === undefined) return [];
   worker.draining = to === 'draining';
   return [{ kind: 'worker_changed', workerId, to }];
@@ -125,7 +137,7 @@ function assign(state: CoordinatorState, command: Of<'task_assigned'>, index: nu
   if (state.tasks.has(spec.id)) return reject('task_held');
   if (worker === undefined || worker.sessionId !== sessionId) return reject('unknown_worker');
   if (isQuarantined(state, workerId)) return reject('worker_quarantined');
-  if (worker.draining) return reject('worker_draining');
+  if (isDraining(state, worker)) return reject('worker_draining');
   if (loadOf(state, workerId) >= worker.slots) return reject('no_free_slot');
   if (attempt < 1) return reject('bad_attempt');
   const task = newTask(spec, retry, attempt);
@@ -227,6 +239,7 @@ function prune(state: CoordinatorState, upto: number): StateEvent[] {
       forgotten.push(id);
     }
   }
+  forgetStory(state, reach);
   state.projectedIndex = Math.max(state.projectedIndex, reach);
   return [{ kind: 'projected', upto: reach, forgotten }];
 }
@@ -316,12 +329,12 @@ function conductOf(state: CoordinatorState, workerId: string): Conduct {
   if (known !== undefined) return known;
   if (state.conduct.size >= CONDUCT_MAX) {
     for (const [id, conduct] of state.conduct) {
-      if (conduct.quarantined) continue;
+      if (conduct.quarantined || conduct.drained) continue;
       state.conduct.delete(id);
       break;
     }
   }
-  const conduct: Conduct = { badProofs: 0, quarantined: false };
+  const conduct: Conduct = { badProofs: 0, quarantined: false, drained: false };
   state.conduct.set(workerId, conduct);
   return conduct;
 }

@@ -29,8 +29,11 @@ export type CommandBody =
   | {
       readonly kind: 'worker_state';
       readonly workerId: string;
-      /** `released` lifts a quarantine and forgets the bad proofs. */
-      readonly to: 'active' | 'draining' | 'quarantined' | 'released';
+      /**
+       * `active` and `draining` are the worker's own word; `drained` and `quarantined` hold, over registrations, until
+       * `released`, which forgets the bad proofs too.
+       */
+      readonly to: 'active' | 'draining' | 'drained' | 'quarantined' | 'released';
     }
   | {
       readonly kind: 'task_assigned';
@@ -122,7 +125,7 @@ const isSpec = (value: unknown): boolean =>
 const isRule = (value: unknown): boolean =>
   isRecord(value) && isCount(value.attemptsMax) && isCount(value.backoffBaseMs) && isCount(value.backoffCapMs);
 
-const WORKER_STATES: readonly unknown[] = ['active', 'draining', 'quarantined', 'released'];
+const WORKER_STATES: readonly unknown[] = ['active', 'draining', 'drained', 'quarantined', 'released'];
 
 const CHECKS: Readonly<Record<CommandKind, (fields: Fields) => boolean>> = {
   worker_added: ({ worker, held }) =>

@@ -6,3 +6,4 @@ export * from './invariants.ts';
 export * from './model.ts';
 export * from './retry.ts';
 export * from './snapshot.ts';
+export * from './story.ts';

@@ -45,4 +45,11 @@ export function checkInvariants(state: CoordinatorState): void {
     invariant(index > state.projectedIndex, 'the outbox holds only what is not projected');
     previous = index;
   }
+  let told = 0;
+  for (const { taskId, index } of state.story) {
+    invariant(index >= told && index <= state.index, 'the story is in order');
+    invariant(index > state.projectedIndex, 'the story holds only what is not projected');
+    invariant(state.outbox.has(taskId), `what is told of task ${taskId} waits with its row`);
+    told = index;
+  }
 }

@@ -81,6 +81,23 @@ export interface Worker {
 export interface Conduct {
   badProofs: number;
   quarantined: boolean;
+  /** By an operator, until released; `draining` of a worker is what the worker says itself. */
+  drained: boolean;
+}
+
+/** One decision about a task, until the database has it. */
+export interface StoryRecord {
+  readonly taskId: string;
+  readonly requestId: string;
+  /** Of the log entry. */
+  readonly index: number;
+  readonly atMs: number;
+  readonly kind: 'assigned' | 'started' | 'completed' | 'retry_scheduled' | 'failed' | 'cancelled';
+  readonly attempt: number;
+  /** Who held it when that was decided; null when nobody did. */
+  readonly workerId: string | null;
+  readonly code: string | null;
+  readonly message: string | null;
 }
 
 export interface CoordinatorState {
@@ -95,6 +112,8 @@ export interface CoordinatorState {
   readonly tasks: Map<string, Task>;
   /** The outbox: task ids by the index of their last change that is not projected, oldest first. */
   readonly outbox: Map<string, number>;
+  /** What is to be told of them, oldest first; each record's task is in the outbox. */
+  readonly story: StoryRecord[];
   /** Derived from `tasks`: the live leases of each worker. A worker's load is the size of its set, never a counter. */
   readonly leases: Map<string, Set<string>>;
 }
@@ -108,6 +127,7 @@ export function createState(): CoordinatorState {
     conduct: new Map(),
     tasks: new Map(),
     outbox: new Map(),
+    story: [],
     leases: new Map(),
   };
 }
@@ -118,6 +138,10 @@ export const loadOf = (state: CoordinatorState, workerId: string): number => sta
 
 export const isQuarantined = (state: CoordinatorState, workerId: string): boolean =>
   state.conduct.get(workerId)?.quarantined === true;
+
+/** Gets nothing new: it is stopping, or an operator wants it empty. */
+export const isDraining = (state: CoordinatorState, worker: Worker): boolean =>
+  worker.draining || state.conduct.get(worker.id)?.drained === true;
 
 /** The live lease of a task, or undefined. */
 export function liveLease(task: Task | undefined): LeaseRef | undefined {

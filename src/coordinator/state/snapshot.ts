@@ -12,6 +12,7 @@ import {
   createState,
   isLive,
   STATE_VERSION,
+  type StoryRecord,
   type Task,
   type Worker,
 } from './model.ts';
@@ -22,9 +23,10 @@ interface SnapshotJson {
   readonly nowMs: number;
   readonly projectedIndex: number;
   readonly workers: readonly Worker[];
-  readonly conduct: readonly (readonly [string, Conduct])[];
+  readonly conduct: readonly (readonly [string, Omit<Conduct, 'drained'> & Partial<Conduct>])[];
   readonly tasks: readonly Task[];
   readonly outbox: readonly (readonly [string, number])[];
+  readonly story?: readonly StoryRecord[];
 }
 
 export function encodeState(state: CoordinatorState): Uint8Array {
@@ -37,6 +39,7 @@ export function encodeState(state: CoordinatorState): Uint8Array {
     conduct: [...state.conduct],
     tasks: [...state.tasks.values()],
     outbox: [...state.outbox],
+    story: state.story,
   };
   return new TextEncoder().encode(JSON.stringify(json));
 }
@@ -54,11 +57,12 @@ export function decodeState(bytes: Uint8Array): CoordinatorState {
   state.nowMs = json.nowMs;
   state.projectedIndex = json.projectedIndex;
   for (const worker of json.workers) state.workers.set(worker.id, worker);
-  for (const [id, conduct] of json.conduct) state.conduct.set(id, conduct);
+  for (const [id, conduct] of json.conduct) state.conduct.set(id, { ...conduct, drained: conduct.drained ?? false });
   for (const task of json.tasks) {
     state.tasks.set(task.spec.id, task);
     if (isLive(task) && task.workerId !== null) holdLease(state, task.workerId, task.spec.id);
   }
   for (const [id, index] of json.outbox) state.outbox.set(id, index);
+  state.story.push(...(json.story ?? []));
   return state;
 }
