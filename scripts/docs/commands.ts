@@ -15,6 +15,17 @@ export const COMMANDS = [
   'prove',
   'verify',
   'submit',
+  'tasks',
+  'tasks ls',
+  'tasks show',
+  'tasks cancel',
+  'tasks requeue',
+  'workers',
+  'workers ls',
+  'workers show',
+  'workers drain',
+  'workers quarantine',
+  'workers release',
   'info',
 ];
 
@@ -23,7 +34,7 @@ export function commandsPage(): string {
     'In a clone, `npm run -s zkraft -- COMMAND` is `zkraft COMMAND`. With `--json` standard output holds JSON and nothing',
     'else. Exit codes are in [errors.md](errors.md).',
     '',
-    ...[[], ...COMMANDS.map((name) => [name])].flatMap((words) => [
+    ...[[], ...COMMANDS.map((name) => name.split(' '))].flatMap((words) => [
       `## ${['zkraft', ...words].join(' ')}`,
       '',
       '```text',

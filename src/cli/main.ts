@@ -14,8 +14,10 @@ import { migrate } from './commands/migrate.ts';
 import { prove } from './commands/prove.ts';
 import { setup } from './commands/setup.ts';
 import { submit } from './commands/submit.ts';
+import { tasks } from './commands/tasks.ts';
 import { verify } from './commands/verify.ts';
 import { worker } from './commands/worker.ts';
+import { workers } from './commands/workers.ts';
 import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
@@ -37,6 +39,8 @@ await yargs(argv)
   .command(prove)
   .command(verify)
   .command(submit)
+  .command(tasks)
+  .command(workers)
   .command(info)
   .demandCommand(1, 'Name a command; zkraft --help lists them.')
   .recommendCommands()

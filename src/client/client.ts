@@ -9,6 +9,7 @@ import { formatDurationMs, ZkraftError } from '../common/core.ts';
 import { cancelled, pause, Transport } from './transport.ts';
 import type {
   CallOptions,
+  CancelledTask,
   Client,
   ClientOptions,
   MerkleTaskRequest,
@@ -88,6 +89,23 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
+  const post = (taskId: string, what: 'cancel' | 'resubmit', { signal }: CallOptions) =>
+    transport.send({
+      method: 'POST',
+      path: `api/v1/tasks/${encodeURIComponent(taskId)}/${what}`,
+      ...(signal === undefined ? {} : { signal }),
+    });
+
+  async function cancelTask(taskId: string, options: CallOptions = {}): Promise<CancelledTask> {
+    const { created: _, ...answer } = readSubmitted((await post(taskId, 'cancel', options)).body, false);
+    return answer;
+  }
+
+  async function resubmitTask(taskId: string, options: CallOptions = {}): Promise<SubmittedTask> {
+    const { status, body } = await post(taskId, 'resubmit', options);
+    return readSubmitted(body, status === 202);
+  }
+
   const get = (path: string, { signal }: CallOptions, accept?: readonly number[]) =>
     transport.send({
       method: 'GET',
@@ -107,6 +125,8 @@ export function createClient(options: ClientOptions): Client {
       return readTasks((await get(`api/v1/tasks${query.size > 0 ? `?${query}` : ''}`, callOptions)).body);
     },
     waitForTask,
+    cancelTask,
+    resubmitTask,
     circuits: async (callOptions = {}) => readCircuits((await get('api/v1/circuits', callOptions)).body),
     verificationKey: async (circuitId, callOptions = {}) => {
       const { body } = await get(`api/v1/circuits/${encodeURIComponent(circuitId)}/verification-key`, callOptions);

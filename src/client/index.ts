@@ -3,6 +3,7 @@ export { type ErrorCode, ZkraftError } from '../common/core.ts';
 export { createClient } from './client.ts';
 export type {
   CallOptions,
+  CancelledTask,
   Circuit,
   Client,
   ClientOptions,

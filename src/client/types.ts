@@ -56,6 +56,14 @@ export interface SubmittedTask {
   readonly created: boolean;
 }
 
+export interface CancelledTask {
+  readonly taskId: string;
+  /** When the request was stored; the task ends as `cancelled` soon, unless its proof is accepted before. */
+  readonly status: TaskStatus;
+  readonly message: string;
+  readonly requestId: string;
+}
+
 export interface Task {
   readonly taskId: string;
   readonly status: TaskStatus;
@@ -76,6 +84,10 @@ export interface Task {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly completedAt?: string;
+  /** Somebody asked to cancel it. */
+  readonly cancelRequestedAt?: string;
+  /** The failed or cancelled task that it repeats. */
+  readonly resubmittedFrom?: string;
   readonly requestId: string;
   /** The answer as it was sent. */
   readonly raw: Readonly<Record<string, unknown>>;
@@ -177,6 +189,10 @@ export interface Client {
   tasks(options?: TasksOptions): Promise<TaskPage>;
   /** The task once it is completed, failed or cancelled. `request_timeout` when that takes longer than `timeoutMs`. */
   waitForTask(taskId: string, options?: WaitOptions): Promise<Task>;
+  /** Asks for the end of a task. `task_ended` when it has ended; asking twice is asking once. */
+  cancelTask(taskId: string, options?: CallOptions): Promise<CancelledTask>;
+  /** Does a failed or cancelled task again, as a new task; asking twice makes one. `task_not_failed` for others. */
+  resubmitTask(taskId: string, options?: CallOptions): Promise<SubmittedTask>;
   circuits(options?: CallOptions): Promise<readonly Circuit[]>;
   verificationKey(circuitId: string, options?: CallOptions): Promise<VerificationKey>;
   /** Does not reject when the gateway answers that it is unwell; only when it cannot be reached. */

@@ -65,6 +65,8 @@ export function readTask(body: Json): Task {
       workerId: optionalText(body, 'worker_id'),
       startedAt: optionalText(body, 'started_at'),
       completedAt: optionalText(body, 'completed_at'),
+      cancelRequestedAt: optionalText(body, 'cancel_requested_at'),
+      resubmittedFrom: optionalText(body, 'resubmitted_from'),
     }),
     raw: body,
   };

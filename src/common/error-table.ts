@@ -79,6 +79,8 @@ export const ERROR_TABLE = {
   invalid_task_id: row(400, 'INVALID_ARGUMENT', false, 2, 'The task id is not a UUID.'),
   task_not_found: row(404, 'NOT_FOUND', false, 2, 'No task of yours has this id.'),
   key_not_found: row(404, 'NOT_FOUND', false, 2, 'No API key has this id. List them: zkraft keys ls.'),
+  task_ended: row(409, 'FAILED_PRECONDITION', false, 1, 'The task has ended and cannot be cancelled.'),
+  task_not_failed: row(409, 'FAILED_PRECONDITION', false, 2, 'Only a failed or cancelled task can be submitted again.'),
   circuit_not_found: row(404, 'NOT_FOUND', false, 2, 'No circuit with this id has keys here. Make them: zkraft setup.'),
   circuit_unavailable: row(
     409,
@@ -109,8 +111,9 @@ export const ERROR_TABLE = {
 
   // Workers and leases.
   unknown_worker: row(409, 'FAILED_PRECONDITION', true, 4, 'The worker is not registered in this session. Register.'),
+  worker_not_found: row(404, 'NOT_FOUND', false, 2, 'No worker of this id is registered.'),
   invalid_worker_id: row(400, 'INVALID_ARGUMENT', false, 2, 'The worker id is not 1 to 128 of [A-Za-z0-9._-].'),
-  worker_quarantined: row(403, 'PERMISSION_DENIED', false, 1, 'This worker handed in bad proofs and gets no tasks.'),
+  worker_quarantined: row(403, 'PERMISSION_DENIED', false, 1, 'This worker is quarantined and gets no tasks.'),
   stale_lease: row(409, 'ABORTED', false, 1, 'The lease is no longer live. The report changed nothing; drop the task.'),
   delivery_failed: row(503, 'UNAVAILABLE', true, 1, 'The assignment was not acknowledged in time.'),
   lease_expired: row(503, 'DEADLINE_EXCEEDED', true, 1, 'The worker went silent while it held the task.'),

@@ -102,6 +102,17 @@ export const SETTINGS = {
     '',
     'Authority (PEM) whose certificates workers must show. Empty: none is asked for.',
   ),
+  'coordinator.admin_token': setting(
+    text(512),
+    '',
+    'Secret that operators must send to administer workers. Empty: only from the same machine.',
+    { secret: true },
+  ),
+  'coordinator.min_worker_version': setting(
+    Type.String({ pattern: '^(\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}(-[0-9A-Za-z.-]{1,64})?)?$' }),
+    '',
+    'Workers of an older version get no tasks. Empty: none is too old.',
+  ),
   'coordinator.grpc_reflection': setting(flag, false, 'Serves gRPC reflection, for tools such as grpcurl.'),
 
   'coordinator.raft.node_id': setting(text(64), '', 'Name in the replicated log. Empty: the coordinator id.', {

@@ -18,6 +18,8 @@ import { Replica } from './replica.ts';
 import {
   ArtifactSender,
   type CoordinatorStatus,
+  createAdminAuth,
+  createAdminService,
   createStatusHttp,
   createWorkerAuth,
   createWorkerService,
@@ -82,6 +84,8 @@ export interface CoordinatorOptions {
   readonly messageBytesMax?: number;
   /** At least 16 characters. Empty or absent: whoever reaches the port can be a worker. */
   readonly workerToken?: string;
+  /** At least 16 characters. Empty or absent: only callers on this machine may administer. */
+  readonly adminToken?: string;
   readonly reflection?: boolean;
   readonly logger: Logger;
   /** Called once if this node can no longer serve (its disk failed): the process should end and be restarted. */
@@ -96,7 +100,7 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
-const WORKER_TOKEN_CHARS_MIN = 16;
+const TOKEN_CHARS_MIN = 16;
 const CALLS_GRACE_MS = 1_500;
 
 /**
@@ -147,10 +151,14 @@ class CoordinatorNode implements Coordinator {
   }
 
   async start(): Promise<void> {
-    const { id, workerToken = '' } = this.#options;
-    if (workerToken !== '' && workerToken.length < WORKER_TOKEN_CHARS_MIN) {
-      throw new ZkraftError('config_invalid', `the worker token is shorter than ${WORKER_TOKEN_CHARS_MIN} characters`, {
-        field: 'coordinator.worker_token',
+    const { id, workerToken = '', adminToken = '' } = this.#options;
+    for (const [name, token] of [
+      ['worker', workerToken],
+      ['admin', adminToken],
+    ] as const) {
+      if (token === '' || token.length >= TOKEN_CHARS_MIN) continue;
+      throw new ZkraftError('config_invalid', `the ${name} token is shorter than ${TOKEN_CHARS_MIN} characters`, {
+        field: `coordinator.${name}_token`,
       });
     }
     // Ports first: a second coordinator on this machine is found out before it touches a log.
@@ -246,7 +254,7 @@ class CoordinatorNode implements Coordinator {
     });
     this.#leader = leader;
     await leader.start();
-    const { watch, leases, deliveries, driver } = leader;
+    const { watch, leases, deliveries, driver, policy } = leader;
     const reports = new Reports({
       replica,
       judge: new ProofJudge({ verifier: this.#options.verifier, catalog: this.#catalog, metrics: this.#metrics }),
@@ -264,6 +272,7 @@ class CoordinatorNode implements Coordinator {
       leases,
       deliveries,
       driver,
+      policy,
       reports,
       get refusal() {
         return leader.refusal;
@@ -287,7 +296,15 @@ class CoordinatorNode implements Coordinator {
       isClosing: () => this.#closing !== undefined,
     });
     const { reflection = false, messageBytesMax: receiveBytesMax = 1024 * 1024 } = this.#options;
-    return startGrpcServer({ host, port, service, tls: this.#options.grpcTls, reflection, receiveBytesMax });
+    const { adminToken } = this.#options;
+    const admin = createAdminService({
+      replica: () => this.#replica,
+      leader: () => (this.#face?.refusal === undefined && this.#closing === undefined ? this.#face : undefined),
+      authenticate: createAdminAuth(adminToken === '' ? undefined : adminToken),
+      logger: this.#logger,
+      now: () => performance.now(),
+    });
+    return startGrpcServer({ host, port, service, admin, tls: this.#options.grpcTls, reflection, receiveBytesMax });
   }
 
   async #bindHttp(): Promise<void> {

@@ -11,6 +11,7 @@ import { checkHostNames, guard } from './access.ts';
 import { createAuthenticator } from './authentication.ts';
 import { addCircuitRoutes } from './circuit-routes.ts';
 import { Circuits } from './circuits.ts';
+import { addControlRoutes } from './control-routes.ts';
 import { createFrontPage } from './front-page.ts';
 import { HealthChecks } from './health.ts';
 import { LongPolls } from './long-polls.ts';
@@ -74,6 +75,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
       guard(api, { authenticator, byKey, rateLimit: options.rateLimit, metrics });
       addTaskRoutes(api, { ...options, circuits, longPolls, metrics, roots: new TreeRoots(options.prover) });
       addTaskList(api, options.tasks);
+      addControlRoutes(api, options);
       addCircuitRoutes(api, circuits);
     },
     { prefix: '/api/v1' },

@@ -161,6 +161,28 @@ export const submitAnswer = Type.Object({
   request_id: requestId,
 });
 
+export const controlAnswer = Type.Object({
+  success: Type.Literal(true),
+  task_id: Type.String({ format: 'uuid' }),
+  status,
+  message: Type.String(),
+  resubmitted_from: Type.Optional(Type.String({ format: 'uuid', description: 'the task that this one repeats' })),
+  request_id: requestId,
+});
+
+/** 409 of a route that asks something of a task in the wrong state. */
+export const endedAnswer = (code: ErrorCode) =>
+  Type.Object(
+    {
+      success: Type.Literal(false),
+      error: Type.String(),
+      code: Type.Enum([code]),
+      status,
+      request_id: requestId,
+    },
+    { description: `${code}: ${ERROR_TABLE[code].text} The status says what it is.` },
+  );
+
 export const taskAnswer = Type.Object({
   success: Type.Literal(true),
   task_id: Type.String({ format: 'uuid' }),
@@ -184,6 +206,8 @@ export const taskAnswer = Type.Object({
   created_at: time('submitted'),
   started_at: Type.Optional(time('the last attempt began')),
   completed_at: Type.Optional(time('ended')),
+  cancel_requested_at: Type.Optional(time('its owner or an operator asked to cancel it')),
+  resubmitted_from: Type.Optional(Type.String({ format: 'uuid', description: 'the earlier task that it repeats' })),
   request_id: requestId,
 });
 

@@ -102,6 +102,8 @@ export function addServiceRoutes(app: HttpServer, checks: HealthChecks, page: Fr
         'POST /api/v1/tasks/merkle',
         'GET /api/v1/tasks',
         'GET /api/v1/tasks/{id}?wait=20s',
+        'POST /api/v1/tasks/{id}/cancel',
+        'POST /api/v1/tasks/{id}/resubmit',
         'GET /api/v1/circuits',
         'GET /api/v1/circuits/{id}',
         'GET /api/v1/circuits/{id}/verification-key',

@@ -26,6 +26,8 @@ export function describeTask(row: TaskRow, circuit: PinnedCircuit | undefined, r
     created_at: row.createdAt.toISOString(),
     ...(row.startedAt === undefined ? {} : { started_at: row.startedAt.toISOString() }),
     ...(row.completedAt === undefined ? {} : { completed_at: row.completedAt.toISOString() }),
+    ...(row.cancelRequestedAt === undefined ? {} : { cancel_requested_at: row.cancelRequestedAt.toISOString() }),
+    ...(row.resubmittedFrom === undefined ? {} : { resubmitted_from: row.resubmittedFrom }),
     request_id: requestId,
   };
 }

@@ -44,6 +44,8 @@ export async function launchCoordinator(
     taskTimeoutMs: config.ms('coordinator.task_timeout'),
     maxAttempts: config.get('coordinator.max_attempts'),
     ...(token === '' ? {} : { workerToken: token }),
+    adminToken: config.get('coordinator.admin_token'),
+    minWorkerVersion: config.get('coordinator.min_worker_version'),
     reflection: config.get('coordinator.grpc_reflection'),
     metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
     messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,

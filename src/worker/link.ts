@@ -212,6 +212,7 @@ export class Link {
       { coordinator: connection.address, term: String(answer.term), held: asked.length, kept: answer.keep.length },
       'registered',
     );
+    if (answer.notice !== '') logger.warn(`the coordinator gives this worker no tasks: ${answer.notice.slice(0, 300)}`);
     this.#host.onRegistered(asked, answer.keep);
     const toldMs = Number(answer.heartbeatIntervalMs);
     const intervalMs = toldMs > 0 ? toldMs : this.#options.heartbeatIntervalMs;

@@ -53,12 +53,12 @@ export interface DevProcess {
 }
 
 /** `zkraft dev --json` on free ports, ready. Rejects with what it said when it ends before. */
-export async function startDev(dataDir: string, more: readonly string[] = []): Promise<DevProcess> {
+export async function startDev(dataDir: string, more: readonly string[] = [], depths = '4,8'): Promise<DevProcess> {
   const ports = ['server-port', 'coordinator-grpc-port', 'coordinator-http-port', 'metrics-port'].flatMap((flag) => [
     `--${flag}`,
     '0',
   ]);
-  const child = start(['dev', '--json', '--data-dir', dataDir, '--depths', '4,8', ...ports, ...more], {});
+  const child = start(['dev', '--json', '--data-dir', dataDir, '--depths', depths, ...ports, ...more], {});
   const said: string[] = [];
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
   const exited = new Promise<number | null>((done) => child.on('exit', (code) => done(code)));

@@ -1,3 +1,10 @@
 /** The wire between workers and coordinators: generated messages and stubs, and how errors cross it. See README.md. */
 export * from './errors.ts';
+export {
+  AdminServiceClient,
+  type AdminServiceServer,
+  AdminServiceService,
+  type WorkerInfo,
+  type WorkerLease,
+} from './gen/zkraft/v1/admin.ts';
 export * from './gen/zkraft/v1/worker.ts';

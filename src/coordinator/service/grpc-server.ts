@@ -1,11 +1,16 @@
 /**
- * The gRPC server: the worker service, health, and reflection if it is wanted; bound, limited, stopped.
+ * The gRPC server: the worker and the admin service, health, and reflection if it is wanted; bound, limited, stopped.
  */
 import { fileURLToPath } from 'node:url';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { ZkraftError } from '../../common/index.ts';
-import { type CoordinatorServiceServer, CoordinatorServiceService } from '../../common/rpc/index.ts';
+import {
+  type AdminServiceServer,
+  AdminServiceService,
+  type CoordinatorServiceServer,
+  CoordinatorServiceService,
+} from '../../common/rpc/index.ts';
 
 /** PEM. With `clientCa` only workers with a certificate of it are let in. */
 export interface GrpcTls {
@@ -19,6 +24,7 @@ export interface GrpcServerOptions {
   readonly port: number;
   readonly service: CoordinatorServiceServer;
   readonly tls: GrpcTls | undefined;
+  readonly admin: AdminServiceServer;
   readonly reflection: boolean;
   /** Of one message from a worker. The largest honest one is a heartbeat with 1,024 leases, some 200 KB. */
   readonly receiveBytesMax: number;
@@ -47,6 +53,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.keepalive_permit_without_calls': 1,
   });
   server.addService(CoordinatorServiceService, options.service);
+  server.addService(AdminServiceService, options.admin);
   const health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE]: 'NOT_SERVING' });
   health.addToServer(server);
   if (options.reflection) await addReflection(server);
@@ -105,5 +112,7 @@ async function addReflection(server: Server): Promise<void> {
     import('@grpc/proto-loader'),
   ]);
   const dir = fileURLToPath(new URL('../../../proto', import.meta.url));
-  new ReflectionService(loadSync('zkraft/v1/worker.proto', { includeDirs: [dir] })).addToServer(server);
+  new ReflectionService(
+    loadSync(['zkraft/v1/worker.proto', 'zkraft/v1/admin.proto'], { includeDirs: [dir] }),
+  ).addToServer(server);
 }

@@ -1,4 +1,5 @@
 /** The faces of a coordinator: gRPC for workers, HTTP for operators. See README.md. */
+export * from './admin-service.ts';
 export * from './artifact-sender.ts';
 export * from './grpc-server.ts';
 export * from './http.ts';

@@ -1,24 +1,44 @@
-/** The shared token of workers: `authorization: Bearer TOKEN`, compared in constant time, never logged. */
+/** The tokens of workers and of operators: `authorization: Bearer TOKEN`, compared in constant time, never logged. */
 import { timingSafeEqual } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
-import { sha256, ZkraftError } from '../../common/index.ts';
+import { isLoopback, sha256, ZkraftError } from '../../common/index.ts';
 
 /** Throws `unauthenticated` unless the call carries the token. Without a token configured every call passes. */
 export function createWorkerAuth(workerToken: string | undefined): (metadata: Metadata) => void {
   if (workerToken === undefined) return () => {};
+  return bearer(workerToken, 'the worker token is missing or wrong; set it as the coordinator has it');
+}
+
+/**
+ * For operators. Without a token configured only callers on this machine pass: `forbidden` for all others. `peer` is
+ * the caller's address and port, as grpc-js has it.
+ */
+export function createAdminAuth(adminToken: string | undefined): (metadata: Metadata, peer: string) => void {
+  if (adminToken !== undefined) {
+    return bearer(
+      adminToken,
+      'the admin token is missing or wrong; set COORDINATOR_ADMIN_TOKEN as the coordinator has it',
+    );
+  }
+  return (_metadata, peer) => {
+    const host = peer.replace(/:\d+$/, '');
+    if (isLoopback(host)) return;
+    throw new ZkraftError(
+      'forbidden',
+      'without coordinator.admin_token only callers on the same machine may administer; set the token',
+      { field: 'coordinator.admin_token' },
+    );
+  };
+}
+
+function bearer(secret: string, remedy: string): (metadata: Metadata) => void {
   // Digests, so that both sides are of one length whatever was sent.
-  const expected = sha256(workerToken);
+  const expected = sha256(secret);
   return (metadata) => {
     const header = metadata.get('authorization')[0];
     const token = typeof header === 'string' ? /^Bearer +(\S+)$/i.exec(header)?.[1] : undefined;
     if (token === undefined || !timingSafeEqual(sha256(token), expected)) {
-      throw new ZkraftError(
-        'unauthenticated',
-        'the worker token is missing or wrong; set it as the coordinator has it',
-        {
-          field: 'authorization',
-        },
-      );
+      throw new ZkraftError('unauthenticated', remedy, { field: 'authorization' });
     }
   };
 }

@@ -20,7 +20,7 @@ import {
 } from '../../common/rpc/index.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Replica } from '../replica.ts';
-import type { Deliveries, Driver, LeaseTable, WorkerWatch } from '../scheduler/index.ts';
+import type { Deliveries, Driver, LeaseTable, SchedulingPolicy, WorkerWatch } from '../scheduler/index.ts';
 import { isQuarantined, type LeaseRef, taskUnder, type Worker } from '../state/index.ts';
 import type { ArtifactCall, ArtifactSender } from './artifact-sender.ts';
 import type { Reports } from './reports.ts';
@@ -34,6 +34,7 @@ export interface LeaderFace {
   readonly leases: LeaseTable;
   readonly deliveries: Deliveries;
   readonly driver: Driver;
+  readonly policy: Pick<SchedulingPolicy, 'refusesVersion'>;
   readonly reports: Reports;
   readonly refusal: ZkraftError | undefined;
 }
@@ -90,7 +91,7 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
 
   function requireGoodConduct(replica: Replica, workerId: string): void {
     if (!isQuarantined(replica.state, workerId)) return;
-    throw new ZkraftError('worker_quarantined', `worker ${workerId} handed in bad proofs; an operator must release it`);
+    throw new ZkraftError('worker_quarantined', `worker ${workerId} is quarantined; an operator must release it`);
   }
 
   /** Logs and counts a refusal, and makes it what grpc-js sends. */
@@ -137,7 +138,15 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
       heartbeatIntervalMs: BigInt(options.heartbeatIntervalMs),
       clusterId,
       keep: kept.map(toWire),
+      notice: noticeFor(leader, command.worker),
     };
+  }
+
+  /** Why the worker will wait in vain, if so. */
+  function noticeFor({ replica, policy }: LeaderFace, worker: { id: string; softwareVersion: string }): string {
+    const version = policy.refusesVersion(worker.softwareVersion);
+    if (version !== undefined) return version;
+    return replica.state.conduct.get(worker.id)?.drained === true ? 'drained by an operator' : '';
   }
 
   async function heartbeat(leader: LeaderFace, request: SendHeartbeatRequest): Promise<SendHeartbeatResponse> {

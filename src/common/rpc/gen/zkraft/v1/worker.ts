@@ -82,6 +82,8 @@ export interface RegisterWorkerResponse {
   clusterId: string;
   /** held leases that are still live; all others are to be dropped */
   keep: Lease[];
+  /** for the worker's log: why it gets no tasks, if so */
+  notice: string;
 }
 
 export interface SendHeartbeatRequest {
@@ -571,7 +573,7 @@ export const RegisterWorkerRequest: MessageFns<RegisterWorkerRequest> = {
 };
 
 function createBaseRegisterWorkerResponse(): RegisterWorkerResponse {
-  return { sessionId: 0n, term: 0n, heartbeatIntervalMs: 0n, clusterId: "", keep: [] };
+  return { sessionId: 0n, term: 0n, heartbeatIntervalMs: 0n, clusterId: "", keep: [], notice: "" };
 }
 
 export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
@@ -599,6 +601,9 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
     }
     for (const v of message.keep) {
       Lease.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.notice !== "") {
+      writer.uint32(50).string(message.notice);
     }
     return writer;
   },
@@ -656,6 +661,14 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
             message.keep.push(Lease.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.notice = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +693,7 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
       : 0n;
     message.clusterId = object.clusterId ?? "";
     message.keep = object.keep?.map((e) => Lease.fromPartial(e)) || [];
+    message.notice = object.notice ?? "";
     return message;
   },
 };
