@@ -11,12 +11,13 @@ export function addControlRoutes(api: HttpServer, { tasks }: { readonly tasks: T
   api.post(
     '/tasks/:id/cancel',
     {
+      config: { scope: 'cancel' },
       schema: {
         operationId: 'cancelTask',
         summary: 'Ask for the end of a task, even while it is being proved',
         description:
           'Answers once the request is stored. The task ends as cancelled within moments, unless its proof was ' +
-          'accepted before; GET /api/v1/tasks/{id}?wait=20s tells which.',
+          'accepted before; GET /api/v1/tasks/{id}?wait=20s tells which. Needs the scope cancel.',
         tags: ['tasks'],
         params: schemas.taskParams,
         querystring: schemas.noQuery,
@@ -51,12 +52,13 @@ export function addControlRoutes(api: HttpServer, { tasks }: { readonly tasks: T
   api.post(
     '/tasks/:id/resubmit',
     {
+      config: { scope: 'submit' },
       schema: {
         operationId: 'resubmitTask',
         summary: 'Do a failed or cancelled task again, as a new task',
         description:
           'The new task has the same tree, index, depth, external hash and priority, and names the earlier one in ' +
-          'resubmitted_from. Asked twice it is one task: the second answer is 200 with the first one.',
+          'resubmitted_from. Asked twice it is one task: the second answer is 200 with the first one. Needs the scope submit.',
         tags: ['tasks'],
         params: schemas.taskParams,
         querystring: schemas.noQuery,

@@ -92,7 +92,7 @@ export function commandOf(state: CoordinatorState, step: Step): CommandBody {
       if (step.pick > 3) return { kind: 'task_started', lease };
       return { kind: 'worker_removed', workerId, sessionId: Math.max(0, sessionId), reason: 'silent' };
     case 3: {
-      const states = ['quarantined', 'draining', 'released', 'released'] as const;
+      const states = ['quarantined', 'draining', 'released', 'released', 'drained'] as const;
       const to = states[step.pick] ?? 'active';
       return { kind: 'worker_state', workerId, to };
     }

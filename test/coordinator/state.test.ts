@@ -339,3 +339,72 @@ test('a snapshot of a later version is refused, not guessed', () => {
   const later = new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"version":1', '"version":2'));
   assert.throws(() => decodeState(later), /version 2/);
 });
+
+describe('the story', () => {
+  const told = (c: Cluster) =>
+    c.state.story.map(({ index, kind, attempt, workerId, code }) => [index, kind, attempt, workerId, code]);
+
+  test('each decision about a task is told once, with who held it and why, and what changed nothing is not', () => {
+    const c = new Cluster();
+    c.worker('w1');
+    c.assign(T1, 'w1');
+    const first = c.lease(T1);
+    c.do({ kind: 'task_started', lease: first });
+    c.do({ kind: 'task_started', lease: first });
+    c.fail(first, 'prover_crashed');
+    c.complete(first);
+    c.do({ kind: 'task_cancelled', taskId: T1, requestId: 'r', attempt: 1, reason: 'by alice' });
+    assert.deepEqual(told(c), [
+      [2, 'assigned', 1, 'w1', null],
+      [3, 'started', 1, 'w1', null],
+      [5, 'retry_scheduled', 1, 'w1', 'prover_crashed'],
+      [7, 'cancelled', 1, null, 'task_cancelled'],
+    ]);
+    assert.equal(c.state.story.at(-1)?.message, 'by alice');
+    assert.equal(c.state.story[0]?.requestId, `request of ${T1}`);
+  });
+
+  test('it waits with the row, survives a snapshot, and is forgotten once projected', () => {
+    const c = new Cluster();
+    c.worker('w1');
+    c.assign(T1, 'w1');
+    c.assign(T2, 'w1');
+    c.complete(c.lease(T1));
+    assert.deepEqual(decodeState(encodeState(c.state)), c.state);
+    c.do({ kind: 'projected', upto: 2 });
+    assert.deepEqual(
+      told(c).map(([index]) => index),
+      [3, 4],
+    );
+    c.do({ kind: 'projected', upto: c.index });
+    assert.deepEqual(c.state.story, []);
+  });
+
+  test('a snapshot of before there were stories and drains can be read', () => {
+    const c = new Cluster();
+    c.do({ kind: 'worker_state', workerId: 'w1', to: 'quarantined' });
+    const json = JSON.parse(new TextDecoder().decode(encodeState(c.state))) as Record<string, unknown>;
+    delete json.story;
+    json.conduct = [['w1', { badProofs: 3, quarantined: true }]];
+    const state = decodeState(new TextEncoder().encode(JSON.stringify(json)));
+    assert.deepEqual(state.story, []);
+    assert.deepEqual(state.conduct.get('w1'), { badProofs: 3, quarantined: true, drained: false });
+  });
+});
+
+describe('drain by an operator', () => {
+  test('holds over the word of the worker and its registrations, keeps its leases, and ends with a release', () => {
+    const c = new Cluster();
+    c.worker('w1');
+    c.assign(T1, 'w1');
+    c.do({ kind: 'worker_state', workerId: 'w1', to: 'drained' });
+    c.do({ kind: 'worker_state', workerId: 'w1', to: 'active' });
+    assert.equal(loadOf(c.state, 'w1'), 1);
+    assert.deepEqual(c.assign(T2, 'w1'), [{ kind: 'rejected', taskId: T2, why: 'worker_draining' }]);
+    c.worker('w1', 2, [c.lease(T1)]);
+    assert.deepEqual(c.assign(T2, 'w1'), [{ kind: 'rejected', taskId: T2, why: 'worker_draining' }]);
+    c.complete(c.lease(T1));
+    c.do({ kind: 'worker_state', workerId: 'w1', to: 'released' });
+    assert.deepEqual(kinds(c.assign(T2, 'w1')), ['assigned']);
+  });
+});

@@ -120,6 +120,20 @@ describe('what is asked of tasks that are there', () => {
     assert.deepEqual([answer?.outcome, answer?.task.id], ['there', second.task.id]);
   });
 
+  test('a submit after a failure or a cancellation is a new task; under its idempotency key it is the one that ended', async () => {
+    for (const status of ['failed', 'cancelled'] as const) {
+      const seed = `second-${status}`;
+      const first = (await store.insert(sampleTask(seed, { idempotencyKey: seed }))).task.id;
+      await project({ ...failed(first, cursor + 1), status });
+      const keyed = await store.insert(sampleTask(seed, { idempotencyKey: seed }));
+      assert.deepEqual([keyed.created, keyed.task.id, keyed.task.status], [false, first, status]);
+      const second = await store.insert(sampleTask(seed));
+      assert.equal(second.created, true);
+      assert.deepEqual([second.task.status, second.task.resubmittedFrom], ['pending', undefined]);
+      assert.equal((await store.insert(sampleTask(seed))).task.id, second.task.id);
+    }
+  });
+
   test('a story is written with its row, once, only when the cursor moves', async () => {
     const id = await insert('story');
     const event = (logIndex: number, kind: string): TaskEvent => ({

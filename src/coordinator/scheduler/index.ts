@@ -6,4 +6,5 @@ export * from './forgotten.ts';
 export * from './lease-table.ts';
 export * from './policy.ts';
 export * from './ready-scan.ts';
+export * from './versions.ts';
 export * from './worker-watch.ts';
