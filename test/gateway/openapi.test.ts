@@ -106,6 +106,8 @@ const ROUTES = [
   'get /openapi.json',
   'get /ready',
   'post /api/v1/tasks/merkle',
+  'post /api/v1/tasks/{id}/cancel',
+  'post /api/v1/tasks/{id}/resubmit',
 ];
 
 describe('the OpenAPI document', () => {

@@ -60,6 +60,9 @@ describe('the gateway side of the store', () => {
         requestId: 'request-found',
         startedAt: undefined,
         completedAt: undefined,
+        cancelRequestedAt: undefined,
+        cancelRequestedBy: undefined,
+        resubmittedFrom: undefined,
       },
     );
     assert.ok(Math.abs(row.createdAt.getTime() - Date.now()) < 60_000);

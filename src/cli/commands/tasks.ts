@@ -149,6 +149,7 @@ export const tasks: CommandModule = {
       .command(show)
       .command(cancel)
       .command(requeue)
+      .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .demandCommand(1, 'Name what to do; zkraft tasks --help lists it.')
       .example('DATABASE_URL=postgres://... $0 tasks ls', 'The latest tasks'),
   handler: () => {},

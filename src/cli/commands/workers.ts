@@ -114,6 +114,7 @@ export const workers: CommandModule = {
       )
       .command(change('quarantine', 'Ends what a worker holds and refuses it', 'A worker that is not to be trusted'))
       .command(change('release', 'Lifts drain and quarantine', 'It gets tasks again'))
+      .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .demandCommand(1, 'Name what to do; zkraft workers --help lists it.')
       .example('$0 workers ls', 'Workers of the coordinator on this machine'),
   handler: () => {},
