@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,6 +27,10 @@ export function requireNode() {
 export function ensureInstalled(say = () => {}) {
   const wanted = digest(['package.json', 'package-lock.json']);
   if (stampIs(INSTALL_STAMP, wanted)) return;
+  if (isLink(join(ROOT, 'node_modules'))) {
+    process.stderr.write('node_modules is a link and out of date: install where it points to. Nothing was changed.\n');
+    process.exit(1);
+  }
   say('Installing packages (once; about a minute)...');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts']);
   writeFileSync(INSTALL_STAMP, wanted);
@@ -64,6 +68,10 @@ function digest(paths) {
       .update(readFileSync(join(ROOT, path)))
       .update('\0');
   return hash.digest('hex');
+}
+
+function isLink(path) {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function stampIs(path, wanted) {
