@@ -13,6 +13,8 @@ export interface AdminTarget {
   readonly address: string;
   /** Empty: none is sent, which is enough on the coordinator's own machine. */
   readonly token: string;
+  /** Undefined: plain text. */
+  readonly credentials?: ChannelCredentials | undefined;
 }
 
 type Done<T> = (error: ServiceError | null, answer: T) => void;
@@ -67,7 +69,7 @@ async function call<T>(
   if (target.token !== '') metadata.set('authorization', `Bearer ${target.token}`);
   let { address } = target;
   for (let hops = 0; ; hops += 1) {
-    const client = new AdminServiceClient(address, ChannelCredentials.createInsecure());
+    const client = new AdminServiceClient(address, target.credentials ?? ChannelCredentials.createInsecure());
     try {
       return await new Promise<T>((resolve, reject) => {
         start(client, metadata, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {

@@ -54,6 +54,11 @@ export async function launchWorker(
 }
 
 /** TLS with the authority that the settings name; undefined: plain text. The coordinator's name is checked. */
+/** How the settings of section `worker` say that a coordinator is reached; undefined: in plain text. */
+export function coordinatorCredentials(config: Config): ChannelCredentials | undefined {
+  return credentialsOf(config, readTlsIdentity(config, 'worker.tls_cert_file', 'worker.tls_key_file'));
+}
+
 function credentialsOf(config: Config, identity: TlsIdentity | undefined): ChannelCredentials | undefined {
   const ca = readCertificates(config, 'worker.tls_ca_file');
   if (ca === undefined) {

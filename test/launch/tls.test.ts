@@ -13,7 +13,7 @@ import { CoordinatorServiceClient, fromServiceError } from '../../src/common/rpc
 import { loadConfig } from '../../src/config/index.ts';
 import { launchCoordinator, launchGateway, launchWorker } from '../../src/launch/index.ts';
 import { type Authority, makeAuthority, type Pair, WITHOUT_OPENSSL } from '../support/certificates.ts';
-import { type DevProcess, startDev } from '../support/cli.ts';
+import { type DevProcess, startDev, zkraft } from '../support/cli.ts';
 
 interface Answer {
   readonly status: number;
@@ -136,6 +136,16 @@ describe('TLS', { skip: WITHOUT_OPENSSL }, () => {
         assert.ok(code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED, `${who}: ${code}`);
       }
       assert.equal((await heartbeat(address, ssl(ours.cert, worker))).error, 'unknown_worker');
+    });
+
+    it('shows its workers to an operator who speaks TLS, and to no other', async () => {
+      const args = ['workers', 'ls', '--coordinator', network.ready.coordinator_grpc as string, '--json'];
+      const tls = { WORKER_TLS_CA_FILE: ours.cert, WORKER_TLS_CERT_FILE: worker.cert, WORKER_TLS_KEY_FILE: worker.key };
+      const seen = await zkraft(args, tls);
+      assert.equal(seen.code, 0, seen.stdout);
+      assert.equal((seen.json().workers as unknown[]).length, 1);
+      const plain = await zkraft(args);
+      assert.equal(plain.code, 4, plain.stdout);
     });
   });
 

@@ -21,7 +21,8 @@ const target = <T>(yargs: Argv<T>) =>
       type: 'string',
       requiresArg: true,
       default: '127.0.0.1:9090',
-      describe: 'Address of a coordinator, host:port; the leader is found from it',
+      describe:
+        'Address of a coordinator, host:port; the leader is found from it. With TLS set WORKER_TLS_CA_FILE, as for workers',
     })
     .option('coordinator-admin-token', {
       type: 'string',
@@ -33,10 +34,11 @@ const target = <T>(yargs: Argv<T>) =>
 async function calls(argv: Args) {
   const { changeWorker, getWorker, listWorkers } = await import('../admin-calls.ts');
   const { coordinator: address, 'coordinator-admin-token': given } = argv;
-  const token = settingsOf(given === undefined ? {} : { 'coordinator-admin-token': given }).get(
-    'coordinator.admin_token',
-  );
-  return { changeWorker, getWorker, listWorkers, at: { address, token } };
+  const { coordinatorCredentials } = await import('../../launch/index.ts');
+  const config = settingsOf(given === undefined ? {} : { 'coordinator-admin-token': given });
+  const token = config.get('coordinator.admin_token');
+  const credentials = coordinatorCredentials(config);
+  return { changeWorker, getWorker, listWorkers, at: { address, token, credentials } };
 }
 
 const ls: CommandModule<object, Args> = {
