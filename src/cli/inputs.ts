@@ -7,7 +7,10 @@ const KEY_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 
 export async function readBytes(path: string, flag: string, bytesMax = KEY_BYTES_MAX): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile())
+      throw new ZkraftError('file_invalid', `--${flag} ${path} is not a regular file`, { field: flag });
+    const { size } = found;
     if (size > bytesMax) {
       throw new ZkraftError('file_invalid', `--${flag} ${path} is ${size} bytes; the most is ${bytesMax}`, {
         field: flag,

@@ -5,6 +5,7 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { VERSION, ZkraftError } from '../common/index.ts';
+import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
 import { coordinator } from './commands/coordinator.ts';
 import { dev } from './commands/dev.ts';
 import { gateway } from './commands/gateway.ts';
@@ -42,6 +43,7 @@ await yargs(argv)
   .command(tasks)
   .command(workers)
   .command(info)
+  .middleware(refuseRepeats, true)
   .demandCommand(1, 'Name a command; zkraft --help lists them.')
   .recommendCommands()
   .strict()
@@ -61,4 +63,14 @@ function usage(message: string): ZkraftError {
     return new ZkraftError('usage', `there is no command ${name}; zkraft --help lists them`);
   }
   return new ZkraftError('usage', `${message} (zkraft ${name} --help shows how)`);
+}
+
+/** Only a setting that is a list may be given twice; of anything else one value would be lost. */
+function refuseRepeats(parsed: Record<string, unknown>): void {
+  const lists = SETTING_KEYS.filter((key) => Array.isArray(SETTINGS[key].default)).map(flagOf);
+  for (const [flag, value] of Object.entries(parsed)) {
+    if (!Array.isArray(value) || flag === '_' || lists.includes(flag)) continue;
+    const error = new ZkraftError('usage', `--${flag} is given ${value.length} times; give it once`, { field: flag });
+    process.exit(report(new Terminal(wantsJson), error));
+  }
 }

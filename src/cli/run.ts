@@ -13,6 +13,18 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
+/** Longer than any part takes to close: a worker finishes what it proves for up to 25 s. */
+const STOP_MS_MAX = 60_000;
+
+/** Whoever reads us may stop reading (`| head`): that is no failure. A full disk is one. */
+function surviveClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') process.exitCode = 1;
+    });
+  }
+}
+
 /** Runs `body` and ends the process with its exit code (0 when it returns nothing). */
 export async function run(
   json: boolean,
@@ -23,7 +35,10 @@ export async function run(
   const onSignal = (): void => {
     if (abort.signal.aborted) process.exit(130);
     abort.abort(new ZkraftError('cancelled', 'interrupted'));
+    // Whatever does not end by then never will.
+    setTimeout(() => process.exit(130), STOP_MS_MAX).unref();
   };
+  surviveClosedOutput();
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {

@@ -5,5 +5,6 @@ export * from './durations.ts';
 export * from './error-table.ts';
 export * from './errors.ts';
 export * from './field.ts';
+export * from './folders.ts';
 export * from './logging.ts';
 export * from './version.ts';

@@ -4,9 +4,8 @@
  * The parts are those of production and talk as they do there: SQL over a socket, gRPC and HTTP over loopback. Only
  * their configuration is chosen for the user. Everything is kept under `data.dir`.
  */
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Logger } from '../common/index.ts';
+import { type Logger, makeFolder, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
 import { createProver, openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../prover/index.ts';
 import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
@@ -48,11 +47,16 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
     options.onProgress?.(fraction, stage);
   };
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeDataFolder(dataDir);
     step(0, 'starting PostgreSQL');
     const abortable = signal === undefined ? {} : { signal };
     const postgres = await startPrivatePostgres({ dir: join(dataDir, 'postgres'), logger, ...abortable });
     group.addClosable('postgres', () => postgres.stop());
+    const postgresGone = postgres.exited.then((): never => {
+      throw new ZkraftError('postgres_failed', `the private PostgreSQL in ${dataDir} ended by itself; start again`);
+    });
+    // Its end is expected once we stop it.
+    postgresGone.catch(() => {});
     step(0.05, 'migrating the database');
     await migrate(postgres.connectionString, 'up');
     const store = await openStore({
@@ -104,11 +108,22 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
       workerUrl: worker.addresses.http as string,
       dataDir,
       databaseUrl: postgres.connectionString,
-      done: Promise.race([coordinator.done, worker.done].filter((done) => done !== undefined)),
+      done: Promise.race([coordinator.done, worker.done, postgresGone].filter((done) => done !== undefined)),
       close: () => group.close(),
     };
   } catch (error) {
     await group.close();
     throw error;
+  }
+}
+
+async function makeDataFolder(dir: string): Promise<void> {
+  try {
+    await makeFolder(dir, 0o700);
+  } catch (cause) {
+    throw new ZkraftError('config_invalid', `data.dir ${dir} cannot be made: ${(cause as Error).message}`, {
+      field: 'data.dir',
+      cause,
+    });
   }
 }

@@ -141,7 +141,15 @@ function encode(report: CompletionReport): string {
 function decode(text: string): CompletionReport | undefined {
   const [digest, body = ''] = text.split('\n');
   if (digest !== sha256Hex(body)) return undefined;
-  // The digest vouches for the shape: nobody but `encode` wrote this, though maybe another version of it.
+  try {
+    return decodeBody(body);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The digest tells that the file is whole, not who wrote it: whatever throws here is no report. */
+function decodeBody(body: string): CompletionReport | undefined {
   const entry = JSON.parse(body) as Omit<CompletionReport, 'lease' | 'proof' | 'publicSignals'> & {
     version: number;
     lease: { taskId: string; workerId: string; attempt: number; epoch: string };

@@ -89,7 +89,7 @@ describe('cancellation', () => {
   });
 
   test('whatever races, each task ends once: cancelled or completed, as the log decided', async () => {
-    bed = await Bed.start(proofs);
+    bed = await Bed.start(proofs, { deliveryTimeoutMs: 10_000, heartbeatTimeoutMs: 10_000 });
     const worker = await bed.worker('w1', 8);
     const rows = Array.from({ length: 24 }, () => bed.submit());
     const outcomes = new Map<string, 'ok' | 'stale'>();

@@ -1,8 +1,8 @@
 /** `zkraft prove`: a proof on this machine, without a network: a Merkle leaf, or any circom circuit. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
-import { parseDurationMs, parseElement, ZkraftError } from '../../common/index.ts';
+import { makeFolder, parseDurationMs, parseElement, ZkraftError } from '../../common/index.ts';
 import type {
   BackendChoice,
   CircuitArtifacts,
@@ -172,7 +172,7 @@ async function anyCircuit(argv: Args): Promise<Job> {
 async function writeProof(out: string, result: ProveResult, circuit: CircuitArtifacts): Promise<string> {
   const dir = resolve(out);
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
     await writeFile(join(dir, 'proof.json'), pretty(result.proof));
     await writeFile(join(dir, 'public.json'), pretty(result.publicSignals));

@@ -1,9 +1,9 @@
 /** `zkraft submit`: Merkle tasks to a gateway, and their proofs back. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { Client, Task } from '../../client/index.ts';
-import { parseDurationMs, ZkraftError } from '../../common/index.ts';
+import { makeFolder, parseDurationMs, ZkraftError } from '../../common/index.ts';
 import { parseDepths, parseIndices, readLeaves } from '../inputs.ts';
 import { run } from '../run.ts';
 
@@ -113,7 +113,7 @@ async function save(out: string, task: Task, client: Client): Promise<void> {
   const dir = join(resolve(out), task.taskId);
   const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     await writeFile(join(dir, 'proof.json'), pretty(task.proof));
     await writeFile(join(dir, 'public.json'), pretty(task.publicSignals));
     await writeFile(join(dir, 'verification_key.json'), pretty(await client.verificationKey(task.circuitId)));

@@ -84,7 +84,8 @@ export class Reports {
 
   complete(request: ReportCompletionRequest): Promise<void> {
     const lease = checkLease(request.lease);
-    const key = `${lease.taskId}/${lease.epoch}`;
+    // All of the lease: a report that names another worker or attempt shares no other report's answer.
+    const key = `${lease.taskId}/${lease.workerId}/${lease.attempt}/${lease.epoch}`;
     const running = this.#verifying.get(key);
     if (running !== undefined) return running;
     const done = this.#complete(lease, request).finally(() => this.#verifying.delete(key));

@@ -5,7 +5,8 @@
  * entry, `m:term` the term), `snapshots/`, `closed.json` (the last index at a clean close). LevelDB may silently drop a
  * damaged tail of its own write-ahead log. What was never acknowledged may go so; for the rest we look twice: the
  * entries form a chain (entry-codec.ts), and neither `closed.json` nor a snapshot may know of a later index than the
- * log. Whatever does not fit is `log_corrupt`, and not a byte is changed.
+ * log. Whatever does not fit is `log_corrupt`: no entry is changed then, and no clean close is noted. LevelDB itself may
+ * rewrite its files when it opens them after a crash.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
@@ -51,6 +52,7 @@ export class LevelStorage implements LogStorage {
   #firstIndex = 1;
   #lastIndex = 0;
   #lastCrc = 0;
+  #isDamaged = false;
 
   constructor(options: LevelStorageOptions) {
     this.#dir = options.dir;
@@ -145,6 +147,7 @@ export class LevelStorage implements LogStorage {
   }
 
   async close(): Promise<void> {
+    if (this.#isDamaged) return await this.#db.close();
     const closed = Buffer.from(JSON.stringify({ version: FORMAT_VERSION, lastIndex: this.#lastIndex }));
     try {
       await writeFileDurably(this.#closedPath, closed);
@@ -259,9 +262,10 @@ export class LevelStorage implements LogStorage {
   }
 
   #corrupt(why: string): ZkraftError {
+    this.#isDamaged = true;
     return new ZkraftError(
       'log_corrupt',
-      `the replicated log in ${this.#dir} is damaged: ${why}. Nothing was changed. Restore this folder from a backup; ` +
+      `the replicated log in ${this.#dir} is damaged: ${why}. No entry was changed. Restore this folder from a backup; ` +
         'or, if the loss of what was decided but not yet in the database is acceptable, move the folder away and start ' +
         'afresh with a database that is adopted anew (finished tasks in PostgreSQL are kept)',
       { field: 'raft_dir' },
