@@ -11,6 +11,7 @@ import { errorsPage } from './docs/errors.ts';
 import { httpPage } from './docs/http.ts';
 import { metricsPage } from './docs/metrics.ts';
 import { settingsPage } from './docs/settings.ts';
+import { trapsPage } from './docs/traps.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -22,6 +23,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
     ['docs/reference/commands.md', commandsPage()],
     ['docs/reference/metrics.md', await metricsPage()],
     ['docs/reference/http.md', await httpPage()],
+    ['docs/reference/traps.md', trapsPage()],
   ]);
 }
 

@@ -202,6 +202,17 @@ describe('the one way back to the queue', () => {
     assert.equal(c.state.tasks.get(T2)?.phase, 'failed');
   });
 
+  test('clean-up does not touch a task that a worker holds', () => {
+    const c = new Cluster();
+    c.worker('w1');
+    c.assign(T1, 'w1');
+    const lease = c.lease(T1);
+    const events = c.do({ kind: 'task_orphaned', taskId: T1, requestId: 'r', retry: RETRY, attempt: 1 });
+    assert.deepEqual(events, [{ kind: 'rejected', taskId: T1, why: 'task_held' }]);
+    assert.deepEqual(c.lease(T1), lease);
+    assert.equal(c.complete(lease)[0]?.kind, 'completed');
+  });
+
   test('back-off doubles from its base and stops at its cap', () => {
     const rule = { attemptsMax: 99, backoffBaseMs: 100, backoffCapMs: 1_000 };
     assert.deepEqual(

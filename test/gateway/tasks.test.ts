@@ -200,6 +200,14 @@ describe('asking for a task', () => {
     assert.deepEqual([json.attempt, json.worker_id, json.started_at], [1, 'worker-1', '2026-01-02T03:04:05.678Z']);
   });
 
+  test('a task shows its Merkle root, from the start to the end', async () => {
+    const root = BigInt(`0x${toHex(part.tasks.rows.get(id)?.root ?? new Uint8Array())}`).toString();
+    assert.ok(root.length > 10);
+    assert.equal((await get(part.gateway.url, `/api/v1/tasks/${id}`)).json.merkle_root, root);
+    part.tasks.end(id, completed);
+    assert.equal((await get(part.gateway.url, `/api/v1/tasks/${id}`)).json.merkle_root, root);
+  });
+
   test('a failed task says why, and is still a 200', async () => {
     part.tasks.end(id, { status: 'failed', errorCode: 'attempts_exhausted', errorMessage: 'tried 3 times' });
     const { status, json } = await get(part.gateway.url, `/api/v1/tasks/${id}`);
