@@ -6,7 +6,7 @@ export default async function* trapReporter(events) {
     const texts = [error?.cause?.code, error?.cause?.message ?? error?.cause, error?.message];
     yield `${JSON.stringify({
       name: data.name,
-      passed: type === 'test:pass' && data.skip === undefined && data.todo === undefined,
+      passed: type === 'test:pass' && data.skip === undefined,
       skipped: data.skip !== undefined,
       failureType: error?.failureType,
       text: texts.filter((text) => text !== undefined).join('\n'),
