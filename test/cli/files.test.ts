@@ -163,7 +163,7 @@ describe('zkraft prove and verify', () => {
       ['a proof that is not JSON', verifyArgs({ proof: file('p1', 'hello') }), 'file_invalid', 2],
       ['an empty proof file', verifyArgs({ proof: file('p2', '') }), 'file_invalid', 2],
       ['a proof that is not there', verifyArgs({ proof: at('absent') }), 'file_not_found', 2],
-      ['a proof that is a folder', verifyArgs({ proof: at('folder') }), 'file_not_found', 2],
+      ['a proof that is a folder', verifyArgs({ proof: at('folder') }), 'file_invalid', 2],
       ['a proof of the wrong type', verifyArgs({ proof: json('p3', [1, 2]) }), 'proof_malformed', 2],
       [
         'a proof beyond the curve',
