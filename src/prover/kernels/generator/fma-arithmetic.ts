@@ -1,0 +1,332 @@
+/**
+ * BN254's fields on f64 lanes with fused multiply-add: five limbs of 51 bits, Montgomery form with R = 2^255.
+ *
+ * An element is x = sum of x_i 2^(51 i); limbs are whole, balanced (|x_i| <= 2^50 and a few more from the last carry),
+ * so that sums of two products stay inside one binade, a Montgomery quotient adds at most p / 2, and nothing is ever
+ * subtracted conditionally. Values lie in about +-0.7 p: a representative, not the canonical one.
+ *
+ * Product: 25 limb products a_i b_j = 2^51 H + e, H into column i + j + 1 and e into column i + j, both as 64-bit
+ * integers read off the floats' bit patterns. Two products of a column share one H where their sum fits.
+ * Reduction by 2^255: the low three digits z_0..z_2 are folded at once, z_i times (2^(51 (i - 3)) mod p), 15 products
+ * that do not wait for one another; then two exact Montgomery steps, each with a quotient q = y_0 (-1/p) mod 2^51.
+ * 2^(51 * 3) has then been divided out by the fold and 2^(51 * 2) by the steps.
+ */
+import { type Bits, DIGIT, DIGIT_BITS, type Float, HALF_DIGIT, type High, InexactError, type Recorder } from './ir.ts';
+
+export const LIMBS = 5;
+export const MONTGOMERY_R = 1n << (DIGIT_BITS * BigInt(LIMBS));
+const FOLDED = 3;
+
+/** What every stored limb but the top one keeps to: balanced, with the last carry's excess. */
+export const LIMB_MAX = HALF_DIGIT + 64n;
+
+export type Element = readonly Float[];
+
+/**
+ * How large a value may be, which shows in its top limb. With T and S the bounds of two factors' top limbs and P = 0.378
+ * that of p / 2, all in units of 2^50, a product's is at most T S / 2 + P.
+ *   reduced   0.379: what `reduce` leaves, points' coordinates, constants
+ *   stored    0.62: any product of stored elements, or of a stored one and the difference of two reduced ones
+ */
+export type Size = 'reduced' | 'stored';
+
+export interface FmaOptions {
+  /** Whether two products of a column may share a high part: fewer operations, longer latency. */
+  readonly chain: boolean;
+}
+
+export function modulo(x: bigint, p: bigint): bigint {
+  const rest = x % p;
+  return rest < 0n ? rest + p : rest;
+}
+
+/** The representative in [-p/2, p/2]. */
+const centered = (x: bigint, p: bigint): bigint => {
+  const rest = modulo(x, p);
+  return rest > p / 2n ? rest - p : rest;
+};
+
+export function inverseModulo(x: bigint, p: bigint): bigint {
+  let [r0, r1, t0, t1] = [p, modulo(x, p), 0n, 1n];
+  while (r1 !== 0n) {
+    const quotient = r0 / r1;
+    [r0, r1, t0, t1] = [r1, r0 - quotient * r1, t1, t0 - quotient * t1];
+  }
+  return modulo(t0, p);
+}
+
+/** Balanced digits, the top one taking what is left. */
+export function balancedLimbs(x: bigint): bigint[] {
+  const limbs: bigint[] = [];
+  let rest = x;
+  for (let i = 0; i < LIMBS - 1; i++) {
+    const digit = centered(rest, DIGIT);
+    limbs.push(digit);
+    rest = (rest - digit) / DIGIT;
+  }
+  limbs.push(rest);
+  return limbs;
+}
+
+const at = <T>(list: readonly T[], i: number): T => {
+  const found = list[i];
+  if (found === undefined) throw new RangeError(`no entry ${i} of ${list.length}`);
+  return found;
+};
+
+/** A column of the product: the sum so far. */
+class Column {
+  sum: Bits | undefined;
+  readonly #recorder: Recorder;
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+  add(term: Bits): void {
+    this.sum = this.sum === undefined ? term : this.#recorder.addBits(this.sum, term);
+  }
+  get total(): Bits {
+    if (this.sum === undefined) throw new InexactError('an empty column');
+    return this.sum;
+  }
+}
+
+export class FmaArithmetic {
+  readonly modulus: bigint;
+  readonly #ir: Recorder;
+  readonly #chain: boolean;
+  readonly #modulusLimbs: readonly bigint[];
+  readonly #quotientFactor: bigint;
+  readonly #foldLimbs: readonly (readonly bigint[])[];
+
+  constructor(ir: Recorder, modulus: bigint, options: FmaOptions) {
+    this.#ir = ir;
+    this.#chain = options.chain;
+    this.modulus = modulus;
+    this.#modulusLimbs = balancedLimbs(modulus);
+    this.#quotientFactor = centered(-inverseModulo(modulus, DIGIT), DIGIT);
+    this.#foldLimbs = Array.from({ length: FOLDED }, (_, i) =>
+      balancedLimbs(centered(inverseModulo(DIGIT ** BigInt(FOLDED - i), modulus), modulus)),
+    );
+  }
+
+  /** What limb i of an element in memory keeps to. */
+  limbMax(i: number, size: Size): bigint {
+    if (i < LIMBS - 1) return LIMB_MAX;
+    return size === 'stored' ? (HALF_DIGIT * 62n) / 100n : (HALF_DIGIT * 379n) / 1000n;
+  }
+
+  load(pointer: string, size: Size, limbOffset: (i: number) => number): Element {
+    return Array.from({ length: LIMBS }, (_, i) => this.#ir.load(pointer, limbOffset(i), this.limbMax(i, size)));
+  }
+
+  constant(value: bigint): Element {
+    return balancedLimbs(centered(value * MONTGOMERY_R, this.modulus)).map((limb) => this.#ir.constant(limb));
+  }
+
+  /** Limb by limb, without carries: may be a factor of the next product, not stored. */
+  lazyAdd(a: Element, b: Element): Element {
+    return a.map((limb, i) => this.#ir.add(limb, at(b, i)));
+  }
+
+  lazySub(a: Element, b: Element): Element {
+    return a.map((limb, i) => this.#ir.sub(limb, at(b, i)));
+  }
+
+  neg(a: Element): Element {
+    return a.map((limb) => this.#ir.neg(limb));
+  }
+
+  /** Balanced limbs again, the same value: each takes the nearest multiple of a digit off and hands it on. */
+  carry(a: Element): Element {
+    const out: Float[] = [];
+    let carried: Float | undefined;
+    for (let i = 0; i < LIMBS; i++) {
+      const limb = at(a, i);
+      if (i === LIMBS - 1) {
+        out.push(carried ? this.#ir.addCarry(limb, carried) : limb);
+        break;
+      }
+      const rounded = this.#ir.roundToDigit(limb);
+      const rest = this.#ir.restOfRounding(limb, rounded);
+      out.push(carried ? this.#ir.addCarry(rest, carried) : rest);
+      carried = rounded;
+    }
+    return out;
+  }
+
+  /** Into +-0.51 p, balanced: takes k p off, k the whole number nearest to the top limb over p's. */
+  reduce(a: Element): Element {
+    const top = at(a, LIMBS - 1);
+    const ratio = Number(this.modulus) / 2 ** 204;
+    const k = this.#ir.nearestQuotient(top, ratio);
+    const less = a.map((limb, i) => this.#ir.addProduct(limb, k, this.#ir.constant(-at(this.#modulusLimbs, i))));
+    // |top - k p / 2^204| <= (1/2 + 2^-12) p / 2^204, and p's top limb is off p / 2^204 by half a unit at most.
+    const bound = BigInt(Math.ceil(ratio * (0.5 + 2 ** -12))) + k.max;
+    less[LIMBS - 1] = this.#ir.claim(at(less, LIMBS - 1), bound, 'k is the nearest whole number');
+    return this.carry(less);
+  }
+
+  /** Sum of products, one reduction: pairs of factors, each stored or lazy. */
+  mul(a: Element, b: Element): Element {
+    return this.sumOfProducts([[a, b]]);
+  }
+
+  sumOfProducts(pairs: readonly (readonly [Element, Element])[]): Element {
+    const columns = this.#columns();
+    for (let k = 0; k <= 2 * (LIMBS - 1); k++) {
+      const products: [Float, Float][] = [];
+      for (const [a, b] of pairs) {
+        for (let i = Math.max(0, k - LIMBS + 1); i <= Math.min(LIMBS - 1, k); i++)
+          products.push([at(a, i), at(b, k - i)]);
+      }
+      this.#accumulate(products, columns, k);
+    }
+    return this.#montgomery(columns);
+  }
+
+  /** Squares need 15 products: a_i a_j and a_j a_i are one with a doubled factor. */
+  square(a: Element): Element {
+    const columns = this.#columns();
+    const doubled = a.map((limb) => this.#ir.add(limb, limb));
+    for (let k = 0; k <= 2 * (LIMBS - 1); k++) {
+      const products: [Float, Float][] = [];
+      for (let i = Math.max(0, k - LIMBS + 1); 2 * i < k; i++) products.push([at(doubled, i), at(a, k - i)]);
+      if (k % 2 === 0) products.splice(1, 0, [at(a, k / 2), at(a, k / 2)]);
+      this.#accumulate(products, columns, k);
+    }
+    return this.#montgomery(columns);
+  }
+
+  #columns(): Column[] {
+    return Array.from({ length: 2 * LIMBS + 1 }, () => new Column(this.#ir));
+  }
+
+  /** Products into column k, their high parts into column k + 1; two share a high part where chained and both fit. */
+  #accumulate(products: readonly (readonly [Float, Float])[], columns: readonly Column[], k: number): void {
+    const ir = this.#ir;
+    for (let i = 0; i < products.length; ) {
+      const [a, b] = at(products, i);
+      const high = ir.high(a, b);
+      const low = ir.low(a, b, high);
+      const next = this.#chain ? products[i + 1] : undefined;
+      let last: High = high;
+      let lows = low;
+      if (next !== undefined && ir.highFits(next[0], next[1], high)) {
+        last = ir.high(next[0], next[1], high);
+        lows = ir.lowPlus(low, ir.lowOnTop(next[0], next[1], high, last));
+        i++;
+      }
+      at(columns, k).add(ir.lowBits(lows));
+      at(columns, k + 1).add(ir.highBits(last));
+      i++;
+    }
+  }
+
+  #montgomery(columns: Column[]): Element {
+    const ir = this.#ir;
+    const digits: Float[] = [];
+    let carry: Bits | undefined;
+    for (let i = 0; i < FOLDED; i++) {
+      const column = ir.settle(at(columns, i).total);
+      const digit = ir.digit(column);
+      digits.push(ir.toFloat(carry ? ir.addBits(digit, carry) : digit));
+      carry = ir.carry(column);
+    }
+    if (carry) at(columns, FOLDED).add(carry);
+    for (let j = 0; j < LIMBS; j++) {
+      const products = digits.map((digit, i): [Float, Float] => [digit, ir.constant(at(at(this.#foldLimbs, i), j))]);
+      this.#accumulate(products, columns, FOLDED + j);
+    }
+    for (let step = FOLDED; step < LIMBS; step++) {
+      const column = at(columns, step);
+      const settled = ir.settle(column.total);
+      const quotient = ir.productModuloDigit(ir.digit(settled), this.#quotientFactor);
+      // The lowest product makes the column a multiple of a digit; only its carry is of use.
+      column.sum = settled;
+      for (let j = 0; j < LIMBS; j++) {
+        this.#accumulate([[quotient, ir.constant(at(this.#modulusLimbs, j))]], columns, step + j);
+      }
+      at(columns, step + 1).add(ir.carry(ir.settle(column.total)));
+    }
+    return this.#balance(columns.slice(LIMBS, 2 * LIMBS).map((column) => column.total));
+  }
+
+  /** Columns to balanced limbs: half a digit is added before the digit is cut, and taken off again. */
+  #balance(columns: readonly Bits[]): Element {
+    const ir = this.#ir;
+    const out: Float[] = [];
+    let carry: Bits | undefined;
+    columns.forEach((column, i) => {
+      if (i === LIMBS - 1) {
+        out.push(ir.toFloat(carry ? ir.addBits(column, carry) : column));
+        return;
+      }
+      const raised = ir.settle(column, HALF_DIGIT);
+      const digit = ir.digit(raised);
+      out.push(ir.toFloat(carry ? ir.addBits(digit, carry) : digit, HALF_DIGIT));
+      carry = ir.carry(raised);
+    });
+    return out;
+  }
+
+  /** Generation fails unless what is stored keeps to the bounds that loading takes for granted. */
+  require(a: Element, size: Size): Element {
+    a.forEach((limb, i) => {
+      if (limb.max > this.limbMax(i, size)) {
+        throw new InexactError(
+          `limb ${i} may reach ${limb.max}, more than the ${this.limbMax(i, size)} of ${size} elements`,
+        );
+      }
+    });
+    return a;
+  }
+
+  // ---- In and out: four 64-bit words, little-endian, as files have them
+
+  /** Of words below 2^255; the 256th bit is dropped. Not in Montgomery form, limbs not balanced. */
+  fromWords(words: readonly Bits[]): Element {
+    return Array.from({ length: LIMBS }, (_, i) => this.#ir.toFloat(this.#ir.field(words, 51 * i, 51)));
+  }
+
+  /** The canonical value, 0 <= x < p, of an element in +-p, as four words. */
+  toWords(a: Element): Bits[] {
+    const ir = this.#ir;
+    const raised = a.map((limb, i) => {
+      const above = ir.add(limb, ir.constant(3n << 51n));
+      const bits: Bits = { kind: 'bits', node: above.node, bias: 0x4338_0000_0000_0000n, lo: -limb.max, hi: limb.max };
+      return ir.addToPayload(bits, at(this.#modulusLimbs, i));
+    });
+    const positive = this.#unsigned(raised);
+    const plain = positive.map((limb, i) => ir.addToPayload(limb, -((this.modulus >> BigInt(51 * i)) & this.#mask(i))));
+    const reduced = this.#unsigned(plain);
+    const negative = ir.negativeMask(at(reduced, LIMBS - 1));
+    const canonical = positive.map((limb, i) => ir.select(limb, at(reduced, i), negative));
+    const top: Bits = { ...at(canonical, LIMBS - 1), lo: 0n, hi: (1n << 52n) - 1n };
+    const limbs = [...canonical.slice(0, LIMBS - 1), top];
+    return Array.from({ length: 4 }, (_, word) => {
+      const first = Math.floor((64 * word) / 51);
+      let bits = ir.shiftRight(at(limbs, first), 64 * word - 51 * first);
+      for (let i = first + 1; i < LIMBS && 51 * i < 64 * (word + 1); i++) {
+        bits = ir.or(bits, ir.shiftLeft(at(limbs, i), 51 * i - 64 * word));
+      }
+      return bits;
+    });
+  }
+
+  #mask(i: number): bigint {
+    return i === LIMBS - 1 ? (1n << 64n) - 1n : DIGIT - 1n;
+  }
+
+  /** Carries through signed limbs: the lower ones in [0, 2^51), the top one with the sign. */
+  #unsigned(limbs: readonly Bits[]): Bits[] {
+    const ir = this.#ir;
+    let carry: Bits | undefined;
+    return limbs.map((limb, i) => {
+      const sum = carry ? ir.addBits(limb, carry) : limb;
+      if (i === LIMBS - 1) return ir.rebias(sum, 0n);
+      const settled = ir.settle(sum);
+      carry = ir.carry(settled);
+      return ir.digit(settled);
+    });
+  }
+}

@@ -1,0 +1,17 @@
+/** The modules that are generated, by the name of their file in ../binaries. */
+import { generateModule, type ModuleOptions } from './module.ts';
+
+export const MODULES: Readonly<Record<string, ModuleOptions>> = {
+  // TurboFan (Node 20 and 22): constants in registers; chained products only lengthen the path.
+  'fma2-locals': { lanes: 2, constants: 'locals', chain: false },
+  // Turboshaft (Node 24 and up): constants from memory at use.
+  'fma2-memory': { lanes: 2, constants: 'memory', chain: true },
+  // Halves side by side, for V8's revectorizer.
+  'fma4-memory': { lanes: 4, constants: 'memory', chain: true },
+};
+
+export function generate(name: string): Uint8Array {
+  const options = MODULES[name];
+  if (options === undefined) throw new Error(`no module ${name}; there are ${Object.keys(MODULES).join(', ')}`);
+  return generateModule(options).binary;
+}

@@ -1,0 +1,115 @@
+/**
+ * One instance of a kernel module over a memory: what the control code calls.
+ *
+ * All pointers are byte addresses, multiples of 16. Three forms of an element of Fq or Fr:
+ *   words  32 bytes, little-endian, plain and canonical: what files, witnesses and scalars are in
+ *   pack   one element a lane, side by side, in the tier's own Montgomery form: what arithmetic works on
+ *   cell   one element alone, `cellBytes`, in the same form: what tables and buckets are made of
+ * Fq2 is two of each, the real part first. A point is x then y, as cells; infinity has no point.
+ */
+import { type ElementName, elementAddress } from './layout-constants.ts';
+
+export type KernelTier = 'fma2' | 'fma4' | 'int2';
+
+/** z, x, y: packs. `_n`: over n packs that follow one another. */
+type Binary = (z: number, x: number, y: number) => void;
+type Unary = (z: number, x: number) => void;
+
+export interface KernelExports {
+  readonly fq_mul: Binary;
+  readonly fq_sqr: Unary;
+  readonly fq_add: Binary;
+  readonly fq_sub: Binary;
+  readonly fq_neg: Unary;
+  readonly fq_mul_n: (z: number, x: number, y: number, n: number) => void;
+  readonly fq_sqr_n: (z: number, x: number, n: number) => void;
+  readonly fq_add_n: (z: number, x: number, y: number, n: number) => void;
+  readonly fq_sub_n: (z: number, x: number, y: number, n: number) => void;
+  /** x^(p - 2) in each lane; zero stays zero. `work`: 17 packs. */
+  readonly fq_inverse: (z: number, x: number, work: number) => void;
+  /** Lane l from the words at source + l stride, times the pack `factor` (see `element`). */
+  readonly fq_read: (z: number, source: number, stride: number, factor: number) => void;
+  /** Lane l's canonical value to the words at target + l stride. */
+  readonly fq_write: (target: number, stride: number, x: number) => void;
+  /** `list`: a 32-bit reference a lane, the cell's address / 16, sign in bit 31; `offset` is added to each address. */
+  readonly fq_gather: (z: number, list: number, offset: number) => void;
+  readonly fq_gather_signed: (z: number, list: number, offset: number) => void;
+  readonly fq_scatter: (list: number, offset: number, x: number) => void;
+
+  readonly fr_mul: Binary;
+  readonly fr_sqr: Unary;
+  readonly fr_add: Binary;
+  readonly fr_sub: Binary;
+  readonly fr_neg: Unary;
+  readonly fr_mul_n: (z: number, x: number, y: number, n: number) => void;
+  readonly fr_sqr_n: (z: number, x: number, n: number) => void;
+  readonly fr_add_n: (z: number, x: number, y: number, n: number) => void;
+  readonly fr_sub_n: (z: number, x: number, y: number, n: number) => void;
+  readonly fr_inverse: (z: number, x: number, work: number) => void;
+  readonly fr_read: (z: number, source: number, stride: number, factor: number) => void;
+  readonly fr_write: (target: number, stride: number, x: number) => void;
+  readonly fr_gather: (z: number, list: number, offset: number) => void;
+  readonly fr_gather_signed: (z: number, list: number, offset: number) => void;
+  readonly fr_scatter: (list: number, offset: number, x: number) => void;
+  /** (x, y) becomes (x + y, (x - y) w); w reduced, as constants are. */
+  readonly fr_dif: (x: number, y: number, w: number) => void;
+  /** (x, y) becomes (x + y w, x - y w). */
+  readonly fr_dit: (x: number, y: number, w: number) => void;
+  readonly fr_dif_n: (x: number, y: number, w: number, n: number) => void;
+  readonly fr_dit_n: (x: number, y: number, w: number, n: number) => void;
+
+  readonly fq2_mul: Binary;
+  readonly fq2_sqr: Unary;
+  readonly fq2_add: Binary;
+  readonly fq2_sub: Binary;
+  readonly fq2_neg: Unary;
+  /** `work`: 20 packs. */
+  readonly fq2_inverse: (z: number, x: number, work: number) => void;
+
+  /**
+   * Batched-affine: the points at `targets` gain those at `operands`, with their signs. Lists of n references, n a
+   * multiple of the lanes, targets all different. 0: done. 1: some pair had equal x, and nothing was changed.
+   * `work`: POINT_SCRATCH_PACKS packs and two coordinates for each pack of points.
+   */
+  readonly g1_accumulate: (targets: number, operands: number, n: number, work: number) => number;
+  readonly g1_double: (targets: number, n: number, work: number) => number;
+  /** The targets become the operands, with their signs. */
+  readonly g1_copy: (targets: number, operands: number, n: number, work: number) => void;
+  readonly g2_accumulate: (targets: number, operands: number, n: number, work: number) => number;
+  readonly g2_double: (targets: number, n: number, work: number) => number;
+  readonly g2_copy: (targets: number, operands: number, n: number, work: number) => void;
+}
+
+/** A module chosen and compiled; it crosses to threads as it is, and keeps its fast code there. */
+export interface KernelModule {
+  readonly tier: KernelTier;
+  /** The file it came from, without `.wasm`. */
+  readonly name: string;
+  readonly lanes: 2 | 4;
+  readonly packBytes: number;
+  readonly cellBytes: number;
+  readonly module: WebAssembly.Module;
+}
+
+export interface Kernels extends KernelModule {
+  readonly memory: WebAssembly.Memory;
+  readonly exports: KernelExports;
+  /** The address of a named pack. */
+  element(name: ElementName): number;
+}
+
+/** Constants are written to the memory's first 64 KiB, by every instance the same ones. */
+export async function instantiateKernels(kernel: KernelModule, memory: WebAssembly.Memory): Promise<Kernels> {
+  const instance = await WebAssembly.instantiate(kernel.module, { env: { memory } });
+  return {
+    ...kernel,
+    memory,
+    exports: instance.exports as unknown as KernelExports,
+    element: (name) => elementAddress(name, kernel.packBytes),
+  };
+}
+
+/** Grown to what is needed; the maximum costs address space alone. */
+export function createKernelMemory(pages = 16): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: pages, maximum: 65_536, shared: true });
+}
