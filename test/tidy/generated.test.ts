@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { generate, MODULES } from '../../src/prover/kernels/generator/tiers.ts';
 import { ROOT, read } from './source-tree.ts';
 
 describe('the generated gRPC code', () => {
@@ -26,6 +27,15 @@ describe('the generated gRPC code', () => {
       );
     } finally {
       rmSync(out, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the generated kernels', () => {
+  it('are what the generator writes (npm run gen:kernels)', () => {
+    for (const name of Object.keys(MODULES)) {
+      const committed = readFileSync(join(ROOT, `src/prover/kernels/binaries/${name}.wasm`));
+      assert.ok(committed.equals(generate(name)), `${name}.wasm is stale`);
     }
   });
 });

@@ -1,4 +1,6 @@
 /** Field and curve arithmetic in WebAssembly, in tiers. See README.md. */
 export * from './kernels.ts';
+export { findWrongAnswer, KNOWN_ANSWER_BYTES, readWords, writeWords } from './known-answers.ts';
 export { ELEMENTS, type ElementName, POINT_SCRATCH_PACKS, RESERVED_BYTES } from './layout-constants.ts';
-export { loadKernelModule } from './load.ts';
+export { KERNEL_MODULES, type KernelModuleName, loadKernelModule } from './load.ts';
+export { KERNEL_CHOICES, type KernelChoice, type SelectedKernels, selectKernels } from './tiers.ts';

@@ -1,29 +1,31 @@
-/** Kernel modules from their files. Which one to take is the tiers' question. */
+/** Kernel modules from their files. Which one to take is decided in tiers.ts. */
 import { readFile } from 'node:fs/promises';
 import type { KernelModule, KernelTier } from './kernels.ts';
 
 interface Shape {
   readonly tier: KernelTier;
   readonly lanes: 2 | 4;
+  /** For two lanes. */
+  readonly pairBytes: number;
 }
 
-const SHAPES: Readonly<Record<string, Shape>> = {
-  'fma2-locals': { tier: 'fma2', lanes: 2 },
-  'fma2-memory': { tier: 'fma2', lanes: 2 },
-  'fma4-memory': { tier: 'fma4', lanes: 4 },
-};
+export const KERNEL_MODULES = {
+  /** Constants in registers: for TurboFan, Node 20 and 22. */
+  'fma2-locals': { tier: 'fma2', lanes: 2, pairBytes: 80 },
+  /** Constants from memory: for Turboshaft, Node 24 and up. */
+  'fma2-memory': { tier: 'fma2', lanes: 2, pairBytes: 80 },
+  'fma4-memory': { tier: 'fma4', lanes: 4, pairBytes: 80 },
+  'int2-memory': { tier: 'int2', lanes: 2, pairBytes: 144 },
+} as const satisfies Readonly<Record<string, Shape>>;
+export type KernelModuleName = keyof typeof KERNEL_MODULES;
+
+/** Nine 32-bit limbs or five 64-bit ones. */
 const CELL_BYTES = 40;
 
 /** Compiles `binaries/NAME.wasm`. V8's flags must be set before: bytes once compiled keep their code. */
-export async function loadKernelModule(name: string): Promise<KernelModule> {
-  const shape = SHAPES[name];
-  if (shape === undefined) throw new RangeError(`no kernel module ${name}`);
+export async function loadKernelModule(name: KernelModuleName): Promise<KernelModule> {
+  const { tier, lanes, pairBytes }: Shape = KERNEL_MODULES[name];
   const bytes = await readFile(new URL(`./binaries/${name}.wasm`, import.meta.url));
-  return {
-    ...shape,
-    name,
-    packBytes: CELL_BYTES * shape.lanes,
-    cellBytes: CELL_BYTES,
-    module: await WebAssembly.compile(bytes),
-  };
+  const module = await WebAssembly.compile(bytes);
+  return { name, tier, lanes, packBytes: (pairBytes * lanes) / 2, cellBytes: CELL_BYTES, module };
 }

@@ -11,33 +11,45 @@
  * that do not wait for one another; then two exact Montgomery steps, each with a quotient q = y_0 (-1/p) mod 2^51.
  * 2^(51 * 3) has then been divided out by the fold and 2^(51 * 2) by the steps.
  */
-import { type Bits, DIGIT, DIGIT_BITS, type Float, HALF_DIGIT, type High, InexactError, type Recorder } from './ir.ts';
+import { type Arithmetic, entry, inverseModulo, modulo, type Representation, type Size } from './arithmetic.ts';
+import {
+  type Bits,
+  bitsOf,
+  DIGIT,
+  DIGIT_BITS,
+  type Float,
+  HALF_DIGIT,
+  type High,
+  InexactError,
+  type Recorder,
+} from './ir.ts';
+import { kernelFunction } from './wat.ts';
 
 export const LIMBS = 5;
+/** A single element, not in lanes, as tables and buckets keep it. */
+export const CELL_BYTES = 8 * LIMBS;
 export const MONTGOMERY_R = 1n << (DIGIT_BITS * BigInt(LIMBS));
 const FOLDED = 3;
 
 /** What every stored limb but the top one keeps to: balanced, with the last carry's excess. */
 export const LIMB_MAX = HALF_DIGIT + 64n;
 
-export type Element = readonly Float[];
-
 /**
- * How large a value may be, which shows in its top limb. With T and S the bounds of two factors' top limbs and P = 0.378
- * that of p / 2, all in units of 2^50, a product's is at most T S / 2 + P.
- *   reduced   0.379: what `reduce` leaves, points' coordinates, constants
+ * How large a value may be shows in its top limb. With T and S the bounds of two factors' top limbs and P = 0.378 that of
+ * p / 2, all in units of 2^50, a product's is at most T S / 2 + P.
+ *   reduced   0.379: what `reduce` leaves
  *   stored    0.62: any product of stored elements, or of a stored one and the difference of two reduced ones
  */
-export type Size = 'reduced' | 'stored';
+const TOP_MAX: Readonly<Record<Size, bigint>> = {
+  reduced: (HALF_DIGIT * 379n) / 1000n,
+  stored: (HALF_DIGIT * 62n) / 100n,
+};
+
+export type Element = readonly Float[];
 
 export interface FmaOptions {
   /** Whether two products of a column may share a high part: fewer operations, longer latency. */
   readonly chain: boolean;
-}
-
-export function modulo(x: bigint, p: bigint): bigint {
-  const rest = x % p;
-  return rest < 0n ? rest + p : rest;
 }
 
 /** The representative in [-p/2, p/2]. */
@@ -45,15 +57,6 @@ const centered = (x: bigint, p: bigint): bigint => {
   const rest = modulo(x, p);
   return rest > p / 2n ? rest - p : rest;
 };
-
-export function inverseModulo(x: bigint, p: bigint): bigint {
-  let [r0, r1, t0, t1] = [p, modulo(x, p), 0n, 1n];
-  while (r1 !== 0n) {
-    const quotient = r0 / r1;
-    [r0, r1, t0, t1] = [r1, r0 - quotient * r1, t1, t0 - quotient * t1];
-  }
-  return modulo(t0, p);
-}
 
 /** Balanced digits, the top one taking what is left. */
 export function balancedLimbs(x: bigint): bigint[] {
@@ -67,12 +70,6 @@ export function balancedLimbs(x: bigint): bigint[] {
   limbs.push(rest);
   return limbs;
 }
-
-const at = <T>(list: readonly T[], i: number): T => {
-  const found = list[i];
-  if (found === undefined) throw new RangeError(`no entry ${i} of ${list.length}`);
-  return found;
-};
 
 /** A column of the product: the sum so far. */
 class Column {
@@ -90,7 +87,7 @@ class Column {
   }
 }
 
-export class FmaArithmetic {
+export class FmaArithmetic implements Arithmetic<Element> {
   readonly modulus: bigint;
   readonly #ir: Recorder;
   readonly #chain: boolean;
@@ -110,13 +107,22 @@ export class FmaArithmetic {
   }
 
   /** What limb i of an element in memory keeps to. */
-  limbMax(i: number, size: Size): bigint {
-    if (i < LIMBS - 1) return LIMB_MAX;
-    return size === 'stored' ? (HALF_DIGIT * 62n) / 100n : (HALF_DIGIT * 379n) / 1000n;
+  #limbMax(i: number, size: Size): bigint {
+    return i < LIMBS - 1 ? LIMB_MAX : TOP_MAX[size];
   }
 
-  load(pointer: string, size: Size, limbOffset: (i: number) => number): Element {
-    return Array.from({ length: LIMBS }, (_, i) => this.#ir.load(pointer, limbOffset(i), this.limbMax(i, size)));
+  load(pointer: string, size: Size, offset = 0): Element {
+    return Array.from({ length: LIMBS }, (_, i) => this.#ir.load(pointer, offset + 16 * i, this.#limbMax(i, size)));
+  }
+
+  store(pointer: string, element: Element, size: Size, offset = 0): void {
+    element.forEach((limb, i) => {
+      if (limb.max > this.#limbMax(i, size)) {
+        const [found, most] = [limb.max, this.#limbMax(i, size)];
+        throw new InexactError(`limb ${i} may reach ${found}, more than the ${most} of ${size} elements`);
+      }
+      this.#ir.store(pointer, offset + 16 * i, limb);
+    });
   }
 
   constant(value: bigint): Element {
@@ -125,11 +131,11 @@ export class FmaArithmetic {
 
   /** Limb by limb, without carries: may be a factor of the next product, not stored. */
   lazyAdd(a: Element, b: Element): Element {
-    return a.map((limb, i) => this.#ir.add(limb, at(b, i)));
+    return a.map((limb, i) => this.#ir.add(limb, entry(b, i)));
   }
 
   lazySub(a: Element, b: Element): Element {
-    return a.map((limb, i) => this.#ir.sub(limb, at(b, i)));
+    return a.map((limb, i) => this.#ir.sub(limb, entry(b, i)));
   }
 
   neg(a: Element): Element {
@@ -141,7 +147,7 @@ export class FmaArithmetic {
     const out: Float[] = [];
     let carried: Float | undefined;
     for (let i = 0; i < LIMBS; i++) {
-      const limb = at(a, i);
+      const limb = entry(a, i);
       if (i === LIMBS - 1) {
         out.push(carried ? this.#ir.addCarry(limb, carried) : limb);
         break;
@@ -156,13 +162,13 @@ export class FmaArithmetic {
 
   /** Into +-0.51 p, balanced: takes k p off, k the whole number nearest to the top limb over p's. */
   reduce(a: Element): Element {
-    const top = at(a, LIMBS - 1);
+    const top = entry(a, LIMBS - 1);
     const ratio = Number(this.modulus) / 2 ** 204;
     const k = this.#ir.nearestQuotient(top, ratio);
-    const less = a.map((limb, i) => this.#ir.addProduct(limb, k, this.#ir.constant(-at(this.#modulusLimbs, i))));
+    const less = a.map((limb, i) => this.#ir.addProduct(limb, k, this.#ir.constant(-entry(this.#modulusLimbs, i))));
     // |top - k p / 2^204| <= (1/2 + 2^-12) p / 2^204, and p's top limb is off p / 2^204 by half a unit at most.
     const bound = BigInt(Math.ceil(ratio * (0.5 + 2 ** -12))) + k.max;
-    less[LIMBS - 1] = this.#ir.claim(at(less, LIMBS - 1), bound, 'k is the nearest whole number');
+    less[LIMBS - 1] = this.#ir.claim(entry(less, LIMBS - 1), bound, 'k is the nearest whole number');
     return this.carry(less);
   }
 
@@ -177,7 +183,7 @@ export class FmaArithmetic {
       const products: [Float, Float][] = [];
       for (const [a, b] of pairs) {
         for (let i = Math.max(0, k - LIMBS + 1); i <= Math.min(LIMBS - 1, k); i++)
-          products.push([at(a, i), at(b, k - i)]);
+          products.push([entry(a, i), entry(b, k - i)]);
       }
       this.#accumulate(products, columns, k);
     }
@@ -190,8 +196,8 @@ export class FmaArithmetic {
     const doubled = a.map((limb) => this.#ir.add(limb, limb));
     for (let k = 0; k <= 2 * (LIMBS - 1); k++) {
       const products: [Float, Float][] = [];
-      for (let i = Math.max(0, k - LIMBS + 1); 2 * i < k; i++) products.push([at(doubled, i), at(a, k - i)]);
-      if (k % 2 === 0) products.splice(1, 0, [at(a, k / 2), at(a, k / 2)]);
+      for (let i = Math.max(0, k - LIMBS + 1); 2 * i < k; i++) products.push([entry(doubled, i), entry(a, k - i)]);
+      if (k % 2 === 0) products.splice(1, 0, [entry(a, k / 2), entry(a, k / 2)]);
       this.#accumulate(products, columns, k);
     }
     return this.#montgomery(columns);
@@ -205,7 +211,7 @@ export class FmaArithmetic {
   #accumulate(products: readonly (readonly [Float, Float])[], columns: readonly Column[], k: number): void {
     const ir = this.#ir;
     for (let i = 0; i < products.length; ) {
-      const [a, b] = at(products, i);
+      const [a, b] = entry(products, i);
       const high = ir.high(a, b);
       const low = ir.low(a, b, high);
       const next = this.#chain ? products[i + 1] : undefined;
@@ -216,8 +222,8 @@ export class FmaArithmetic {
         lows = ir.lowPlus(low, ir.lowOnTop(next[0], next[1], high, last));
         i++;
       }
-      at(columns, k).add(ir.lowBits(lows));
-      at(columns, k + 1).add(ir.highBits(last));
+      entry(columns, k).add(ir.lowBits(lows));
+      entry(columns, k + 1).add(ir.highBits(last));
       i++;
     }
   }
@@ -227,26 +233,29 @@ export class FmaArithmetic {
     const digits: Float[] = [];
     let carry: Bits | undefined;
     for (let i = 0; i < FOLDED; i++) {
-      const column = ir.settle(at(columns, i).total);
+      const column = ir.settle(entry(columns, i).total);
       const digit = ir.digit(column);
       digits.push(ir.toFloat(carry ? ir.addBits(digit, carry) : digit));
       carry = ir.carry(column);
     }
-    if (carry) at(columns, FOLDED).add(carry);
+    if (carry) entry(columns, FOLDED).add(carry);
     for (let j = 0; j < LIMBS; j++) {
-      const products = digits.map((digit, i): [Float, Float] => [digit, ir.constant(at(at(this.#foldLimbs, i), j))]);
+      const products = digits.map((digit, i): [Float, Float] => [
+        digit,
+        ir.constant(entry(entry(this.#foldLimbs, i), j)),
+      ]);
       this.#accumulate(products, columns, FOLDED + j);
     }
     for (let step = FOLDED; step < LIMBS; step++) {
-      const column = at(columns, step);
+      const column = entry(columns, step);
       const settled = ir.settle(column.total);
       const quotient = ir.productModuloDigit(ir.digit(settled), this.#quotientFactor);
       // The lowest product makes the column a multiple of a digit; only its carry is of use.
       column.sum = settled;
       for (let j = 0; j < LIMBS; j++) {
-        this.#accumulate([[quotient, ir.constant(at(this.#modulusLimbs, j))]], columns, step + j);
+        this.#accumulate([[quotient, ir.constant(entry(this.#modulusLimbs, j))]], columns, step + j);
       }
-      at(columns, step + 1).add(ir.carry(ir.settle(column.total)));
+      entry(columns, step + 1).add(ir.carry(ir.settle(column.total)));
     }
     return this.#balance(columns.slice(LIMBS, 2 * LIMBS).map((column) => column.total));
   }
@@ -269,18 +278,6 @@ export class FmaArithmetic {
     return out;
   }
 
-  /** Generation fails unless what is stored keeps to the bounds that loading takes for granted. */
-  require(a: Element, size: Size): Element {
-    a.forEach((limb, i) => {
-      if (limb.max > this.limbMax(i, size)) {
-        throw new InexactError(
-          `limb ${i} may reach ${limb.max}, more than the ${this.limbMax(i, size)} of ${size} elements`,
-        );
-      }
-    });
-    return a;
-  }
-
   // ---- In and out: four 64-bit words, little-endian, as files have them
 
   /** Of words below 2^255; the 256th bit is dropped. Not in Montgomery form, limbs not balanced. */
@@ -288,26 +285,27 @@ export class FmaArithmetic {
     return Array.from({ length: LIMBS }, (_, i) => this.#ir.toFloat(this.#ir.field(words, 51 * i, 51)));
   }
 
-  /** The canonical value, 0 <= x < p, of an element in +-p, as four words. */
-  toWords(a: Element): Bits[] {
+  /** Multiplied by one, which leaves +-0.51 p; then p is added, and taken off again where that leaves no negative. */
+  toWords(x: Element): Bits[] {
     const ir = this.#ir;
-    const raised = a.map((limb, i) => {
+    const one = [1n, 0n, 0n, 0n, 0n].map((limb) => ir.constant(limb));
+    const raised = this.mul(x, one).map((limb, i) => {
       const above = ir.add(limb, ir.constant(3n << 51n));
       const bits: Bits = { kind: 'bits', node: above.node, bias: 0x4338_0000_0000_0000n, lo: -limb.max, hi: limb.max };
-      return ir.addToPayload(bits, at(this.#modulusLimbs, i));
+      return ir.addToPayload(bits, entry(this.#modulusLimbs, i));
     });
     const positive = this.#unsigned(raised);
     const plain = positive.map((limb, i) => ir.addToPayload(limb, -((this.modulus >> BigInt(51 * i)) & this.#mask(i))));
     const reduced = this.#unsigned(plain);
-    const negative = ir.negativeMask(at(reduced, LIMBS - 1));
-    const canonical = positive.map((limb, i) => ir.select(limb, at(reduced, i), negative));
-    const top: Bits = { ...at(canonical, LIMBS - 1), lo: 0n, hi: (1n << 52n) - 1n };
+    const negative = ir.negativeMask(entry(reduced, LIMBS - 1));
+    const canonical = positive.map((limb, i) => ir.select(limb, entry(reduced, i), negative));
+    const top: Bits = { ...entry(canonical, LIMBS - 1), lo: 0n, hi: (1n << 52n) - 1n };
     const limbs = [...canonical.slice(0, LIMBS - 1), top];
     return Array.from({ length: 4 }, (_, word) => {
       const first = Math.floor((64 * word) / 51);
-      let bits = ir.shiftRight(at(limbs, first), 64 * word - 51 * first);
+      let bits = ir.shiftRight(entry(limbs, first), 64 * word - 51 * first);
       for (let i = first + 1; i < LIMBS && 51 * i < 64 * (word + 1); i++) {
-        bits = ir.or(bits, ir.shiftLeft(at(limbs, i), 51 * i - 64 * word));
+        bits = ir.or(bits, ir.shiftLeft(entry(limbs, i), 51 * i - 64 * word));
       }
       return bits;
     });
@@ -329,4 +327,45 @@ export class FmaArithmetic {
       return ir.digit(settled);
     });
   }
+}
+
+export function fmaRepresentation(options: FmaOptions): Representation<Element> {
+  return {
+    pairBytes: 16 * LIMBS,
+    cellBytes: CELL_BYTES,
+    montgomeryR: MONTGOMERY_R,
+    arithmetic: (ir, modulus) => new FmaArithmetic(ir, modulus, options),
+    pattern: (value, modulus) => balancedLimbs(centered(value, modulus)).map((limb) => bitsOf(Number(limb))),
+
+    /** Cells are five f64; a sign is a sign bit. */
+    cellKernels(name, _modulus, target, pool) {
+      const reference = (which: 0 | 1): string =>
+        `(i32.load (i32.add (local.get $list) (i32.const {lane+${which}*4})))`;
+      const address = (which: 0 | 1): string =>
+        `(i32.add (i32.shl ${reference(which)} (i32.const 4)) (local.get $offset))`;
+      const sign = (which: 0 | 1): string =>
+        `(i64.shl (i64.extend_i32_u (i32.shr_u ${reference(which)} (i32.const 31))) (i64.const 63))`;
+      const gather = (ir: Recorder, i: number): Bits =>
+        ir.word(`(v128.load64_lane offset=${8 * i} 1 ${address(1)} (v128.load64_zero offset=${8 * i} ${address(0)}))`);
+      return [
+        kernelFunction(`${name}_gather`, ['z', 'list', 'offset'], target, pool, (ir) => {
+          for (let i = 0; i < LIMBS; i++) ir.storeWord('z', 16 * i, gather(ir, i));
+        }),
+        kernelFunction(`${name}_gather_signed`, ['z', 'list', 'offset'], target, pool, (ir) => {
+          const mask = ir.word(`(i64x2.replace_lane 1 (i64x2.splat ${sign(0)}) ${sign(1)})`);
+          for (let i = 0; i < LIMBS; i++) {
+            ir.storeWord('z', 16 * i, ir.word('(v128.xor {0} {1})', gather(ir, i), mask));
+          }
+        }),
+        kernelFunction(`${name}_scatter`, ['list', 'offset', 'x'], target, pool, (ir) => {
+          for (let i = 0; i < LIMBS; i++) {
+            const limb = ir.loadWord('x', 16 * i);
+            for (const which of [0, 1] as const) {
+              ir.effect(`(v128.store64_lane offset=${8 * i} ${which} ${address(which)} {0})`, limb);
+            }
+          }
+        }),
+      ];
+    },
+  };
 }

@@ -57,6 +57,12 @@ export interface Bits extends Value {
   readonly hi: bigint;
 }
 
+/** The low halves of both lanes side by side, as products of 32 by 32 bits want them. */
+export interface Narrow extends Value {
+  readonly kind: 'narrow';
+  readonly max: bigint;
+}
+
 /** One instruction on vectors; the emitter turns it into text, once per 128 bits of the lanes. */
 export type Instruction =
   | { readonly op: 'constant'; readonly bits: bigint }
@@ -316,6 +322,69 @@ export class Recorder {
     return this.#float(this.#apply('f64x2.relaxed_madd', raised, by, rest), HALF_DIGIT, 1n);
   }
 
+  // ---- Unsigned integers: Bits without a bias
+
+  constantBits(n: bigint): Bits {
+    return this.#bits(this.#constantNode(n), 0n, n, n);
+  }
+
+  loadBits(pointer: string, offset: number, max: bigint): Bits {
+    return this.#bits(this.#push({ op: 'load', pointer, offset }), 0n, 0n, max);
+  }
+
+  /** a - b, where a is known to hold `spare` more than nothing: at least b. */
+  subtractBits(a: Bits, b: Bits, spare: bigint): Bits {
+    if (spare > 0n && b.hi > spare) throw new InexactError('a difference that may be negative');
+    return this.#bits(this.#apply('i64x2.sub', a, b), 0n, 0n, a.hi);
+  }
+
+  /** The lowest bits of an unsigned number. */
+  mask(a: Bits, count: number): Bits {
+    this.#requireUnsigned(a);
+    const all = (1n << BigInt(count)) - 1n;
+    return this.#bits(this.#apply('v128.and', a, { node: this.#constantNode(all) }), 0n, 0n, all);
+  }
+
+  narrow(a: Bits): Narrow {
+    this.#requireUnsigned(a);
+    if (a.hi >= 1n << 32n) throw new InexactError(`a factor of up to ${a.hi} has more than 32 bits`);
+    const both = '0 1 2 3 8 9 10 11 0 1 2 3 8 9 10 11';
+    const node = this.#push({ op: 'text', text: `(i8x16.shuffle ${both} {0} {0})`, args: [a.node], effect: false });
+    return { kind: 'narrow', node, max: a.hi };
+  }
+
+  constantNarrow(n: bigint): Narrow {
+    if (n < 0n || n >= 1n << 32n) throw new InexactError(`${n} has more than 32 bits`);
+    return { kind: 'narrow', node: this.#constantNode((n << 32n) | n), max: n };
+  }
+
+  multiply(a: Narrow, b: Narrow): Bits {
+    return this.#bits(this.#apply('i64x2.extmul_low_i32x4_u', a, b), 0n, 0n, a.max * b.max);
+  }
+
+  /** a * factor modulo 2^count, count at most 32. */
+  narrowProduct(a: Narrow, factor: bigint, count: number): Narrow {
+    const product: Value = { node: this.#apply('i32x4.mul', a, this.constantNarrow(factor)) };
+    const all = (1n << BigInt(count)) - 1n;
+    return { kind: 'narrow', node: this.#apply('v128.and', product, this.constantNarrow(all)), max: all };
+  }
+
+  /** A tighter bound that the caller has proved; it says how. */
+  claimBits(a: Bits, max: bigint, _because: string): Bits {
+    this.#requireUnsigned(a);
+    return { ...a, lo: 0n, hi: max };
+  }
+
+  /** All ones in lanes whose bit `at` is set, of numbers in which it is the highest. */
+  onesWhereBit(a: Bits, at: number): Value {
+    const bit = this.shiftRight(a, at);
+    return { node: this.#apply('i64x2.sub', { node: this.#constantNode(0n) }, this.mask(bit, 1)) };
+  }
+
+  #requireUnsigned(a: Bits): void {
+    if (a.bias !== 0n || a.lo < 0n || a.hi >= WORD) throw new InexactError('not an unsigned 64-bit number');
+  }
+
   // ---- Whole 64-bit words, for what enters and leaves the representation
 
   /** A word in [0, 2^64) from anywhere; `text` as in Instruction. */
@@ -357,7 +426,7 @@ export class Recorder {
   }
 
   shiftRight(a: Bits, by: number): Bits {
-    if (a.bias !== 0n || a.lo < 0n) throw new InexactError('a shift of what may be negative');
+    this.#requireUnsigned(a);
     return this.#bits(
       this.#push({ op: 'shift', code: 'i64x2.shr_u', by, args: [a.node] }),
       0n,

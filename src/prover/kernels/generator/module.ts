@@ -2,6 +2,7 @@
 import binaryen from 'binaryen';
 import { Q, R } from '../../../common/index.ts';
 import { ELEMENTS, ELEMENTS_AT, type ElementName, elementAddress, NIBBLES_AT } from '../layout-constants.ts';
+import { inverseModulo, type Representation } from './arithmetic.ts';
 import {
   anyLaneZero,
   copyFunction,
@@ -12,17 +13,22 @@ import {
   quadraticInverse,
   type Sizes,
 } from './control.ts';
-import { CELL_BYTES, type FieldKernelOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
-import { balancedLimbs, LIMBS, MONTGOMERY_R, modulo } from './fma-arithmetic.ts';
-import { bitsOf } from './ir.ts';
+import { type FieldOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
+import { fmaRepresentation } from './fma-arithmetic.ts';
+import { intRepresentation } from './int-arithmetic.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
-export interface ModuleOptions {
+export type ModuleOptions = {
   readonly lanes: Lanes;
   readonly constants: ConstantMode;
-  /** Two products to a high part: fewer operations, a longer chain. */
-  readonly chain: boolean;
-}
+} & (
+  | {
+      readonly arithmetic: 'fma';
+      /** Two products to a high part: fewer operations, a longer chain. */
+      readonly chain: boolean;
+    }
+  | { readonly arithmetic: 'int' }
+);
 
 /** Memory of 4 GiB at most, of which only what is grown to is used. */
 const PAGES_MAX = 65_536;
@@ -31,16 +37,23 @@ const escaped = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => `\\${byte.toString(16).padStart(2, '0')}`).join('');
 
 export function generateModule(options: ModuleOptions): { readonly text: string; readonly binary: Uint8Array } {
-  const { lanes } = options;
+  return options.arithmetic === 'fma'
+    ? assemble(options, fmaRepresentation(options))
+    : assemble(options, intRepresentation);
+}
+
+function assemble<E>(
+  target: ModuleOptions,
+  representation: Representation<E>,
+): { readonly text: string; readonly binary: Uint8Array } {
+  const { lanes } = target;
   const pool = new ConstantPool(lanes);
-  const sizes: Sizes = { packBytes: 8 * LIMBS * lanes, cellBytes: CELL_BYTES, lanes };
-  const field = (name: string, modulus: bigint): FieldKernelOptions => ({
-    name,
-    modulus,
-    target: options,
-    pool,
-    chain: options.chain,
-  });
+  const sizes: Sizes = {
+    packBytes: (representation.pairBytes * lanes) / 2,
+    cellBytes: representation.cellBytes,
+    lanes,
+  };
+  const field = (name: string, modulus: bigint): FieldOptions<E> => ({ name, modulus, representation, target, pool });
   const one = (name: ElementName): number => elementAddress(name, sizes.packBytes);
   const functions = [
     ...primeFieldKernels(field('fq', Q)),
@@ -76,7 +89,7 @@ export function generateModule(options: ModuleOptions): { readonly text: string;
 ${functions.join('\n')}
 ${exported.join('\n')}
 ${pool.size > 0 ? `(data (i32.const 0) "${pool.data}")` : ''}
-(data (i32.const ${ELEMENTS_AT}) "${escaped(elementBytes(sizes))}")
+(data (i32.const ${ELEMENTS_AT}) "${escaped(elementBytes(sizes, representation))}")
 (data (i32.const ${NIBBLES_AT}) "${[Q, R].map((p) => nibbles(p - 2n)).join('')}")
 )`;
   const module = binaryen.parseText(text);
@@ -99,36 +112,25 @@ function vectorLoops(name: string, bytes: number): string[] {
 const nibbles = (exponent: bigint): string =>
   Array.from(exponent.toString(16).padStart(64, '0'), (digit) => `\\0${digit}`).join('');
 
-function elementBytes(sizes: Sizes): Uint8Array {
+function elementBytes<E>(sizes: Sizes, { montgomeryR, pattern }: Representation<E>): Uint8Array {
   const snarkjsForm = 1n << 256n;
   const values: Record<ElementName, bigint> = {
-    fq_one: MONTGOMERY_R,
-    fq2_one: MONTGOMERY_R,
-    fr_one: MONTGOMERY_R,
-    fq_plain: MONTGOMERY_R ** 2n,
-    fr_plain: MONTGOMERY_R ** 2n,
-    fq_snarkjs: MONTGOMERY_R ** 2n * inverse(snarkjsForm, Q),
-    fr_snarkjs: MONTGOMERY_R ** 2n * inverse(snarkjsForm, R),
+    fq_one: montgomeryR,
+    fq2_one: montgomeryR,
+    fr_one: montgomeryR,
+    fq_plain: montgomeryR ** 2n,
+    fr_plain: montgomeryR ** 2n,
+    fq_snarkjs: montgomeryR ** 2n * inverseModulo(snarkjsForm, Q),
+    fr_snarkjs: montgomeryR ** 2n * inverseModulo(snarkjsForm, R),
   };
   const bytes = new Uint8Array(ELEMENTS.length * 2 * sizes.packBytes);
   const view = new DataView(bytes.buffer);
   ELEMENTS.forEach((name, i) => {
-    const p = name.startsWith('fq') ? Q : R;
-    const rest = modulo(values[name], p);
-    balancedLimbs(rest > p / 2n ? rest - p : rest).forEach((limb, j) => {
+    pattern(values[name], name.startsWith('fq') ? Q : R).forEach((limb, j) => {
       for (let lane = 0; lane < sizes.lanes; lane++) {
-        view.setBigUint64(2 * i * sizes.packBytes + (j * sizes.lanes + lane) * 8, bitsOf(Number(limb)), true);
+        view.setBigUint64(2 * i * sizes.packBytes + (j * sizes.lanes + lane) * 8, limb, true);
       }
     });
   });
   return bytes;
-}
-
-function inverse(x: bigint, p: bigint): bigint {
-  let [result, base, e] = [1n, x % p, p - 2n];
-  for (; e > 0n; e >>= 1n) {
-    if (e & 1n) result = (result * base) % p;
-    base = (base * base) % p;
-  }
-  return result;
 }

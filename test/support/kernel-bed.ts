@@ -1,0 +1,172 @@
+/** A kernel instance with room to work in, and operands in and out of lanes. */
+import {
+  createKernelMemory,
+  instantiateKernels,
+  KERNEL_MODULES,
+  type KernelModuleName,
+  type Kernels,
+  loadKernelModule,
+  RESERVED_BYTES,
+  selectKernels,
+} from '../../src/prover/kernels/index.ts';
+import {
+  adversarialLimbs,
+  FIELD_CASES,
+  FIELDS,
+  floatOf,
+  inverseOfR,
+  type Limbs,
+  QUADRATIC_CASES,
+} from './kernel-cases.ts';
+
+/** The modules that this engine can run; four lanes need the V8 of Node 24 and up only to be quick, not to be right. */
+export async function runnableKernels(): Promise<Kernels[]> {
+  const { kernel } = await selectKernels('auto');
+  const names = (Object.keys(KERNEL_MODULES) as KernelModuleName[]).filter(
+    (name) => kernel.tier !== 'int2' || name === 'int2-memory',
+  );
+  return await Promise.all(
+    names.map(async (name) => await instantiateKernels(await loadKernelModule(name), createKernelMemory())),
+  );
+}
+
+type Call = (...args: readonly number[]) => void;
+
+export class KernelBed {
+  readonly kernels: Kernels;
+  readonly #view: DataView;
+
+  constructor(kernels: Kernels) {
+    this.kernels = kernels;
+    this.#view = new DataView(kernels.memory.buffer);
+  }
+
+  /** The address of operand i, with room for an element of Fq2. */
+  slot(i: number): number {
+    return RESERVED_BYTES + 4096 + i * 2 * this.kernels.packBytes;
+  }
+
+  putLimbs(at: number, lanes: readonly Limbs[]): void {
+    lanes.forEach(({ patterns }, lane) => {
+      patterns.forEach((bits, i) => {
+        this.#view.setBigUint64(at + 8 * (i * this.kernels.lanes + lane), bits, true);
+      });
+    });
+  }
+
+  /** The integer values of the limbs in each lane. */
+  values(at: number): bigint[] {
+    const { lanes, tier, packBytes } = this.kernels;
+    const [count, bits] = tier === 'int2' ? [9, 29n] : [5, 51n];
+    if (8 * count * lanes !== packBytes) throw new Error(`a pack of ${packBytes} bytes is not ${count} limbs`);
+    return Array.from({ length: lanes }, (_, lane) => {
+      let value = 0n;
+      for (let i = count - 1; i >= 0; i--) {
+        const pattern = this.#view.getBigUint64(at + 8 * (i * lanes + lane), true);
+        value = (value << bits) + (tier === 'int2' ? pattern : BigInt(floatOf(pattern)));
+      }
+      return value;
+    });
+  }
+
+  call(name: string, ...args: readonly number[]): void {
+    (this.kernels.exports as unknown as Record<string, Call>)[name]?.(...args);
+  }
+}
+
+const residue = (x: bigint, p: bigint): bigint => ((x % p) + p) % p;
+
+/** Numbers below 2^32, by multiplication and mixing (Mulberry32): a million operands are drawn, not a few. */
+function quickRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+export interface FuzzReport {
+  /** Elements checked, by kernel. */
+  readonly checked: Readonly<Record<string, number>>;
+  readonly wrong: readonly string[];
+}
+
+/** `cases` elements through each kernel of each field, with limbs at the edges of their bounds. */
+export function fuzzKernels(kernels: Kernels, cases: number, seed: number): FuzzReport {
+  const random = quickRandom(seed);
+  const bed = new KernelBed(kernels);
+  const { lanes } = kernels;
+  const checked: Record<string, number> = {};
+  const wrong: string[] = [];
+  const draw = (modulus: bigint, size: 'reduced' | 'stored'): Limbs[] =>
+    Array.from({ length: lanes }, () => adversarialLimbs(kernels, modulus, size, random));
+  const compare = (name: string, at: number, expected: readonly bigint[], modulus: bigint): void => {
+    bed.values(at).forEach((value, lane) => {
+      checked[name] = (checked[name] ?? 0) + 1;
+      if (residue(value - (expected[lane] as bigint), modulus) !== 0n) wrong.push(`${name}, lane ${lane}`);
+    });
+  };
+
+  for (const [field, modulus] of FIELDS) {
+    const inverseR = inverseOfR(kernels, modulus);
+    for (const { kernel, operands, expected, inPlace } of FIELD_CASES) {
+      const name = `${field}_${kernel}`;
+      for (let done = 0; done < cases; done += lanes) {
+        const drawn = operands.map((size) => draw(modulus, size));
+        drawn.forEach((limbs, i) => {
+          bed.putLimbs(bed.slot(i + 1), limbs);
+        });
+        const places = operands.map((_, i) => bed.slot(i + 1));
+        bed.call(name, ...(inPlace ? [] : [bed.slot(0)]), ...places);
+        const byLane = Array.from({ length: lanes }, (_, lane) =>
+          expected(
+            drawn.map((limbs) => (limbs[lane] as Limbs).value),
+            inverseR,
+          ),
+        );
+        (byLane[0] as readonly bigint[]).forEach((_, result) => {
+          const of = byLane.map((results) => results[result] as bigint);
+          compare(name, inPlace ? (places[result] as number) : bed.slot(0), of, modulus);
+        });
+      }
+    }
+  }
+
+  const [, modulus] = FIELDS[0];
+  const inverseR = inverseOfR(kernels, modulus);
+  for (const { kernel, operands, expected } of QUADRATIC_CASES) {
+    const name = `fq2_${kernel}`;
+    for (let done = 0; done < cases; done += lanes) {
+      const drawn = Array.from(
+        { length: operands },
+        () => [draw(modulus, 'reduced'), draw(modulus, 'reduced')] as const,
+      );
+      drawn.forEach(([real, imaginary], i) => {
+        bed.putLimbs(bed.slot(i + 1), real);
+        bed.putLimbs(bed.slot(i + 1) + kernels.packBytes, imaginary);
+      });
+      bed.call(name, bed.slot(0), ...drawn.map((_, i) => bed.slot(i + 1)));
+      const byLane = Array.from({ length: lanes }, (_, lane) =>
+        expected(
+          drawn.map(([real, imaginary]) => [(real[lane] as Limbs).value, (imaginary[lane] as Limbs).value] as const),
+          inverseR,
+        ),
+      );
+      compare(
+        name,
+        bed.slot(0),
+        byLane.map(([real]) => real),
+        modulus,
+      );
+      compare(
+        name,
+        bed.slot(0) + kernels.packBytes,
+        byLane.map(([, imaginary]) => imaginary),
+        modulus,
+      );
+    }
+  }
+  return { checked, wrong };
+}

@@ -1,0 +1,166 @@
+/**
+ * What every field kernel is to compute, and operands that try its bounds: limbs at the edges of what memory may hold,
+ * not only at what field elements look like. The oracle is BigInt on the limbs' integer values.
+ */
+import { Q, R } from '../../src/common/index.ts';
+import type { Kernels } from '../../src/prover/kernels/index.ts';
+
+export type Size = 'reduced' | 'stored';
+
+export interface FieldCase {
+  /** The export, without its field's prefix. */
+  readonly kernel: string;
+  readonly operands: readonly Size[];
+  /** Of the limbs' values, with 1/R of the Montgomery form; one value a result. */
+  readonly expected: (x: readonly bigint[], inverseR: bigint) => readonly bigint[];
+  /** Results go into the operands, not into a place of their own. */
+  readonly inPlace?: true;
+}
+
+const get = (x: readonly bigint[], i: number): bigint => x[i] as bigint;
+
+export const FIELD_CASES: readonly FieldCase[] = [
+  { kernel: 'mul', operands: ['stored', 'stored'], expected: (x, i) => [get(x, 0) * get(x, 1) * i] },
+  { kernel: 'sqr', operands: ['stored'], expected: (x, i) => [get(x, 0) ** 2n * i] },
+  { kernel: 'add', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) + get(x, 1)] },
+  { kernel: 'sub', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) - get(x, 1)] },
+  { kernel: 'neg', operands: ['stored'], expected: (x) => [-get(x, 0)] },
+  { kernel: 'reduce', operands: ['stored'], expected: (x) => [get(x, 0)] },
+  { kernel: 'triple', operands: ['stored'], expected: (x) => [3n * get(x, 0)] },
+  {
+    kernel: 'mulsub',
+    operands: ['stored', 'reduced', 'reduced'],
+    expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i],
+  },
+  {
+    kernel: 'mulsubsub',
+    operands: ['stored', 'reduced', 'reduced', 'reduced'],
+    expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i - get(x, 3)],
+  },
+  {
+    kernel: 'sqrsub2',
+    operands: ['stored', 'reduced', 'reduced'],
+    expected: (x, i) => [get(x, 0) ** 2n * i - get(x, 1) - get(x, 2)],
+  },
+  {
+    kernel: 'dif',
+    operands: ['stored', 'stored', 'reduced'],
+    expected: (x, i) => [get(x, 0) + get(x, 1), (get(x, 0) - get(x, 1)) * get(x, 2) * i],
+    inPlace: true,
+  },
+  {
+    kernel: 'dit',
+    operands: ['stored', 'stored', 'reduced'],
+    expected: (x, i) => [get(x, 0) + get(x, 1) * get(x, 2) * i, get(x, 0) - get(x, 1) * get(x, 2) * i],
+    inPlace: true,
+  },
+];
+
+/** Fq2's kernels, on (real, imaginary) pairs; operands are reduced. */
+type Complex = readonly [bigint, bigint];
+export interface QuadraticCase {
+  readonly kernel: string;
+  readonly operands: number;
+  readonly expected: (x: readonly Complex[], inverseR: bigint) => Complex;
+}
+const product = ([a, b]: Complex, [c, d]: Complex, i: bigint): Complex => [(a * c - b * d) * i, (a * d + b * c) * i];
+const minus = ([a, b]: Complex, [c, d]: Complex): Complex => [a - c, b - d];
+const at = (x: readonly Complex[], i: number): Complex => x[i] as Complex;
+
+export const QUADRATIC_CASES: readonly QuadraticCase[] = [
+  { kernel: 'mul', operands: 2, expected: (x, i) => product(at(x, 0), at(x, 1), i) },
+  { kernel: 'sqr', operands: 1, expected: (x, i) => product(at(x, 0), at(x, 0), i) },
+  { kernel: 'add', operands: 2, expected: (x) => [at(x, 0)[0] + at(x, 1)[0], at(x, 0)[1] + at(x, 1)[1]] },
+  { kernel: 'sub', operands: 2, expected: (x) => minus(at(x, 0), at(x, 1)) },
+  { kernel: 'neg', operands: 1, expected: (x) => minus([0n, 0n], at(x, 0)) },
+  { kernel: 'triple', operands: 1, expected: (x) => [3n * at(x, 0)[0], 3n * at(x, 0)[1]] },
+  { kernel: 'mulsub', operands: 3, expected: (x, i) => product(at(x, 0), minus(at(x, 1), at(x, 2)), i) },
+  {
+    kernel: 'mulsubsub',
+    operands: 4,
+    expected: (x, i) => minus(product(at(x, 0), minus(at(x, 1), at(x, 2)), i), at(x, 3)),
+  },
+  {
+    kernel: 'sqrsub2',
+    operands: 3,
+    expected: (x, i) => minus(minus(product(at(x, 0), at(x, 0), i), at(x, 1)), at(x, 2)),
+  },
+];
+
+/** Limbs at the edges of their bounds, one operand: what to write for one lane, and its integer value. */
+export interface Limbs {
+  readonly patterns: readonly bigint[];
+  readonly value: bigint;
+}
+
+const float = new DataView(new ArrayBuffer(8));
+function bitsOf(value: bigint): bigint {
+  float.setFloat64(0, Number(value));
+  return float.getBigUint64(0);
+}
+export function floatOf(bits: bigint): number {
+  float.setBigUint64(0, bits);
+  return float.getFloat64(0);
+}
+
+type Random = (below: number) => number;
+
+/** The lower limbs' bound and the top ones', as the generator declares them. */
+const FMA_LIMB = (1n << 50n) + 64n;
+const FMA_TOP: Readonly<Record<Size, bigint>> = {
+  reduced: ((1n << 50n) * 379n) / 1000n,
+  stored: ((1n << 50n) * 62n) / 100n,
+};
+
+function fmaLimbs(size: Size, random: Random): Limbs {
+  const limbs = Array.from({ length: 5 }, (_, i) => {
+    const max = i === 4 ? FMA_TOP[size] : FMA_LIMB;
+    const near = BigInt(random(130));
+    const wide = (BigInt(random(2 ** 30)) * BigInt(2 ** 21) + BigInt(random(2 ** 21))) % (max + 1n);
+    const magnitudes = [max, max - near, 1n << 50n, (1n << 50n) - near, near, 0n, wide, max - (wide & 1023n)];
+    const magnitude = magnitudes[random(magnitudes.length)] as bigint;
+    const bounded = magnitude > max ? max : magnitude;
+    return random(2) === 0 ? bounded : -bounded;
+  });
+  return {
+    patterns: limbs.map(bitsOf),
+    value: limbs.reduce((sum, limb, i) => sum + (limb << BigInt(51 * i)), 0n),
+  };
+}
+
+function intLimbs(modulus: bigint, random: Random): Limbs {
+  const word = (): bigint => BigInt(random(2 ** 29));
+  const limbs = Array.from({ length: 9 }, (_, i) => {
+    const max = i === 8 ? (2n * modulus) >> 232n : (1n << 29n) - 1n;
+    const wide = word() % (max + 1n);
+    const choices = [max, 0n, 1n, max - (wide % 64n), wide, wide];
+    const chosen = choices[random(choices.length)] as bigint;
+    return chosen > max ? max : chosen;
+  });
+  let value = limbs.reduce((sum, limb, i) => sum + (limb << BigInt(29 * i)), 0n);
+  if (value > 2n * modulus) {
+    limbs[8] = (limbs[8] as bigint) - 1n;
+    value -= 1n << 232n;
+  }
+  return { patterns: limbs, value };
+}
+
+export function adversarialLimbs(kernels: Kernels, modulus: bigint, size: Size, random: Random): Limbs {
+  return kernels.tier === 'int2' ? intLimbs(modulus, random) : fmaLimbs(size, random);
+}
+
+/** 1 / R of the tier's Montgomery form. */
+export function inverseOfR(kernels: Kernels, modulus: bigint): bigint {
+  const r = 1n << (kernels.tier === 'int2' ? 261n : 255n);
+  let [result, base] = [1n, r % modulus];
+  for (let e = modulus - 2n; e > 0n; e >>= 1n) {
+    if (e & 1n) result = (result * base) % modulus;
+    base = (base * base) % modulus;
+  }
+  return result;
+}
+
+export const FIELDS = [
+  ['fq', Q],
+  ['fr', R],
+] as const;
