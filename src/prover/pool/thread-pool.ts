@@ -9,8 +9,10 @@
  * The handler (the thread's module, default export) never throws: it answers `{ ok }` or `{ error }`, so that a
  * rejection from Piscina always means that the thread is gone.
  */
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { type ErrorJson, ZkraftError } from '../../common/index.ts';
+import type { RunTaskOptions, TaskEnd, TaskExecutor } from './executor.ts';
 import { threadExecArgv } from './thread-files.ts';
 
 /** What a thread is sent. */
@@ -34,32 +36,27 @@ export interface PoolOptions {
   readonly file: URL;
   readonly threads: number;
   readonly queueMax: number;
-}
-
-export interface PoolRunOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** From the call on, waiting included. */
-  readonly timeoutMs: number;
-  readonly onEvent?: ((event: unknown) => void) | undefined;
-  /** Called when a thread takes the task up, with the time it waited. */
-  readonly onStart?: ((queueMs: number) => void) | undefined;
+  /** What every thread finds as Piscina's `workerData`: sent once, when it starts. */
+  readonly workerData?: unknown;
 }
 
 interface Queued<Task> {
   readonly id: number;
   readonly task: Task;
-  readonly options: PoolRunOptions;
+  readonly options: RunTaskOptions;
   readonly queuedAtMs: number;
   readonly stop: AbortController;
-  readonly settle: (finish: { readonly ok: unknown } | { readonly error: ZkraftError }) => void;
+  readonly settle: (end: TaskEnd) => void;
 }
 
-export class ThreadPool<Task> {
+export class ThreadPool<Task> implements TaskExecutor<Task> {
   readonly threads: number;
   readonly #piscina: Piscina;
   readonly #queueMax: number;
   readonly #waiting: Queued<Task>[] = [];
   readonly #running = new Map<number, Queued<Task>>();
+  /** Threads seen alive, until they are known to have ended. */
+  readonly #known = new Set<Worker>();
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
@@ -72,6 +69,7 @@ export class ThreadPool<Task> {
       maxThreads: options.threads,
       execArgv: threadExecArgv(options.file),
       recordTiming: false,
+      ...(options.workerData === undefined ? {} : { workerData: options.workerData }),
     });
     this.#piscina.on('message', (message: PoolEvent) => {
       this.#running.get(message?.taskId)?.options.onEvent?.(message.event);
@@ -97,17 +95,12 @@ export class ThreadPool<Task> {
    * The handler's answer. Rejects with its ZkraftError, or `overloaded`, `prover_aborted`, `prover_timeout`,
    * `prover_crashed`, `shutting_down`.
    */
-  run(task: Task, options: PoolRunOptions): Promise<unknown> {
+  run(task: Task, options: RunTaskOptions): Promise<unknown> {
     const { signal, timeoutMs } = options;
-    if (this.#closing) return Promise.reject(new ZkraftError('shutting_down', 'the prover was closed'));
-    if (signal?.aborted) return Promise.reject(aborted());
-    if (this.#running.size >= this.threads && this.#waiting.length >= this.#queueMax) {
-      return Promise.reject(
-        new ZkraftError(
-          'overloaded',
-          `${this.#waiting.length} tasks wait for a proving thread already; try again later`,
-        ),
-      );
+    const refusal = this.#refusal(signal);
+    if (refusal) {
+      options.onReleased?.();
+      return Promise.reject(refusal);
     }
     return new Promise((resolve, reject) => {
       const stop = new AbortController();
@@ -137,12 +130,21 @@ export class ThreadPool<Task> {
     });
   }
 
+  #refusal(signal: AbortSignal | undefined): ZkraftError | undefined {
+    if (this.#closing) return new ZkraftError('shutting_down', 'the prover was closed');
+    if (signal?.aborted) return aborted();
+    if (this.#running.size < this.threads || this.#waiting.length < this.#queueMax) return undefined;
+    const waiting = this.#waiting.length;
+    return new ZkraftError('overloaded', `${waiting} tasks wait for a proving thread already; try again later`);
+  }
+
   /** Takes the task out of the queue, or its thread's life. */
   #withdraw(entry: Queued<Task>, error: ZkraftError): void {
     entry.settle({ error });
     const at = this.#waiting.indexOf(entry);
     if (at >= 0) this.#waiting.splice(at, 1);
-    else entry.stop.abort();
+    else if (this.#running.has(entry.id)) entry.stop.abort();
+    if (at >= 0) entry.options.onReleased?.();
   }
 
   #dispatch(): void {
@@ -150,19 +152,40 @@ export class ThreadPool<Task> {
       const next = this.#waiting.shift();
       if (!next) return;
       this.#running.set(next.id, next);
+      for (const thread of this.#piscina.threads) this.#known.add(thread);
       next.options.onStart?.(performance.now() - next.queuedAtMs);
       const order: PoolOrder<Task> = { id: next.id, task: next.task };
       this.#piscina
         .run(order, { signal: next.stop.signal })
         .then(
-          (answer: PoolAnswer) => next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) }),
-          (cause: unknown) => next.settle({ error: this.#lost(cause) }),
+          (answer: PoolAnswer) => {
+            next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) });
+            next.options.onReleased?.();
+          },
+          (cause: unknown) => {
+            next.settle({ error: this.#lost(cause) });
+            const { onReleased } = next.options;
+            if (onReleased) void this.#threadsToEnd().then(onReleased);
+          },
         )
         .finally(() => {
           this.#running.delete(next.id);
           this.#dispatch();
         });
     }
+  }
+
+  /** When every thread that was taken out of the pool has ended. Terminating one takes a moment. */
+  async #threadsToEnd(): Promise<void> {
+    const alive = new Set(this.#piscina.threads);
+    const ending = [...this.#known].filter((thread) => !alive.has(thread));
+    await Promise.all(
+      ending.map(async (thread) => {
+        // A thread that has ended has the id -1.
+        if (thread.threadId !== -1) await new Promise((resolve) => thread.once('exit', resolve));
+        this.#known.delete(thread);
+      }),
+    );
   }
 
   #lost(cause: unknown): ZkraftError {
