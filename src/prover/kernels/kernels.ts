@@ -58,6 +58,9 @@ export interface KernelExports {
   readonly fr_dif_n: (x: number, y: number, w: number, n: number) => void;
   readonly fr_dit_n: (x: number, y: number, w: number, n: number) => void;
 
+  /** z = Poseidon(2) of left and right, a hash a lane, n packs; `work`: 6 packs. See poseidon-parameters.ts. */
+  readonly poseidon2_n: (z: number, left: number, right: number, n: number, parameters: number, work: number) => void;
+
   readonly fq2_mul: Binary;
   readonly fq2_sqr: Unary;
   readonly fq2_add: Binary;

@@ -5,6 +5,14 @@ export * from './fixed-base.ts';
 export * from './groth16.ts';
 export * from './lagrange.ts';
 export * from './pairing.ts';
+export {
+  applyMatrix,
+  POSEIDON_FULL_ROUNDS,
+  POSEIDON_PARTIAL_ROUNDS,
+  POSEIDON_WIDTH,
+  poseidon2Reference,
+  poseidonParameters,
+} from './poseidon.ts';
 export * from './prime-field.ts';
 export * from './subgroup.ts';
 export * from './tower.ts';

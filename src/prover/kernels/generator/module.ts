@@ -16,6 +16,7 @@ import {
 import { type FieldOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { fmaRepresentation } from './fma-arithmetic.ts';
 import { intRepresentation } from './int-arithmetic.ts';
+import { poseidonKernels } from './poseidon-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
 export type ModuleOptions = {
@@ -66,6 +67,7 @@ function assemble<E>(
       loopOver(`${name}_dif`, ['x', 'y', 'w'], sizes.packBytes),
       loopOver(`${name}_dit`, ['x', 'y', 'w'], sizes.packBytes),
     ]),
+    ...poseidonKernels(field('fr', R)),
     copyFunction('fq2', 2 * sizes.packBytes),
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),

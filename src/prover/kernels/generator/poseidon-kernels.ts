@@ -1,0 +1,102 @@
+/**
+ * Poseidon(2) on Fr, a hash a lane: `poseidon2_n(z, left, right, n, parameters, work)` over n packs that follow one
+ * another. The parameters are packs in the order in which they are used (../poseidon-parameters.ts), the same in all
+ * lanes; `work` has room for 6 packs.
+ *
+ * A partial round is its sparse form: one S-box, one sum of three products with one reduction, two products with a sum.
+ */
+import { POSEIDON_FULL_ROUNDS, POSEIDON_PARTIAL_ROUNDS, POSEIDON_WIDTH as WIDTH } from '../../reference/poseidon.ts';
+import type { FieldOptions } from './field-kernels.ts';
+import { kernelFunction } from './wat.ts';
+
+export function poseidonKernels<E>(options: FieldOptions<E>): string[] {
+  const { name, modulus, representation, target, pool } = options;
+  const { pairBytes } = representation;
+  const dot = (count: number): string =>
+    kernelFunction(`${name}_dot${count}`, ['z', 'x', 'm'], target, pool, (ir) => {
+      const F = representation.arithmetic(ir, modulus);
+      const pairs = Array.from(
+        { length: count },
+        (_, i) => [F.load('x', 'stored', i * pairBytes), F.load('m', 'reduced', i * pairBytes)] as const,
+      );
+      F.store('z', F.reduce(F.sumOfProducts(pairs)), 'reduced');
+    });
+  return [
+    dot(2),
+    dot(WIDTH),
+    kernelFunction(`${name}_pow5add`, ['z', 'x', 'k'], target, pool, (ir) => {
+      const F = representation.arithmetic(ir, modulus);
+      // Carried: a square doubles its factor, and twice a sum would leave its binade.
+      const sum = F.carry(F.lazyAdd(F.load('x', 'reduced'), F.load('k', 'reduced')));
+      F.store('z', F.mul(F.square(F.square(sum)), sum), 'stored');
+    }),
+    kernelFunction(`${name}_muladd`, ['z', 'x', 'w', 'y'], target, pool, (ir) => {
+      const F = representation.arithmetic(ir, modulus);
+      const product = F.mul(F.load('x', 'stored'), F.load('w', 'reduced'));
+      F.store('z', F.reduce(F.lazyAdd(product, F.load('y', 'reduced'))), 'reduced');
+    }),
+    permutation(name, (pairBytes * target.lanes) / 2),
+  ];
+}
+
+const get = (variable: string): string => `(local.get $${variable})`;
+const plus = (x: string, n: number): string => (n === 0 ? x : `(i32.add ${x} (i32.const ${n}))`);
+
+function permutation(field: string, packBytes: number): string {
+  const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
+  /** The state is three packs, and so is what the S-boxes leave. */
+  const state = (i: number): string => plus(get('work'), i * packBytes);
+  const boxed = (i: number): string => plus(get('work'), (WIDTH + i) * packBytes);
+  const parameter = (i: number): string => plus(get('at'), i * packBytes);
+  const next = (packs: number): string => `(local.set $at ${plus(get('at'), packs * packBytes)})`;
+  const wide = [0, 1, 2];
+
+  const boxes = wide.map((i) => call('pow5add', boxed(i), state(i), parameter(i)));
+  const mix = (rows: readonly number[]): string[] =>
+    rows.map((i) => call(`dot${WIDTH}`, state(i), boxed(0), plus(get('matrix'), i * WIDTH * packBytes)));
+  const fullRounds = (label: string): string => `
+    (local.set $rounds (i32.const ${POSEIDON_FULL_ROUNDS / 2}))
+    (loop $${label}
+      ${[...boxes, ...mix(wide)].join('\n      ')}
+      ${next(WIDTH)}
+      (local.set $rounds ${plus(get('rounds'), -1)})
+      (br_if $${label} ${get('rounds')}))`;
+
+  // k; m00, v1, v2; w1, w2
+  const partialRound = [
+    call('pow5add', boxed(0), state(0), parameter(0)),
+    call('copy', boxed(1), state(1)),
+    call('copy', boxed(2), state(2)),
+    call(`dot${WIDTH}`, state(0), boxed(0), parameter(1)),
+    call('muladd', state(1), boxed(0), parameter(4), boxed(1)),
+    call('muladd', state(2), boxed(0), parameter(5), boxed(2)),
+  ];
+
+  return `(func $poseidon2_n (export "poseidon2_n")
+  (param $z i32) (param $left i32) (param $right i32) (param $n i32) (param $parameters i32) (param $work i32)
+  (local $at i32) (local $matrix i32) (local $rounds i32)
+  (block $done (loop $hash
+    (br_if $done (i32.eqz ${get('n')}))
+    (local.set $matrix ${get('parameters')})
+    (local.set $at ${plus(get('parameters'), WIDTH * WIDTH * packBytes)})
+    (memory.fill ${state(0)} (i32.const 0) (i32.const ${packBytes}))
+    ${call('copy', state(1), get('left'))}
+    ${call('copy', state(2), get('right'))}
+    ${fullRounds('first')}
+    (local.set $rounds (i32.const ${POSEIDON_PARTIAL_ROUNDS}))
+    (loop $partial
+      ${partialRound.join('\n      ')}
+      ${next(6)}
+      (local.set $rounds ${plus(get('rounds'), -1)})
+      (br_if $partial ${get('rounds')}))
+    ${call('copy', boxed(1), state(1))}
+    ${call('copy', boxed(2), state(2))}
+    ${call('dot2', state(1), boxed(1), parameter(0))}
+    ${call('dot2', state(2), boxed(1), parameter(2))}
+    ${next(4)}
+    ${fullRounds('last')}
+    ${call('copy', get('z'), state(0))}
+    ${['z', 'left', 'right'].map((p) => `(local.set $${p} ${plus(get(p), packBytes)})`).join(' ')}
+    (local.set $n ${plus(get('n'), -1)})
+    (br $hash))))`;
+}

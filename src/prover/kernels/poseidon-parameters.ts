@@ -1,0 +1,85 @@
+/**
+ * Poseidon's parameters in the form that the kernels use: the partial rounds' dense matrices made sparse (eprint
+ * 2019/458, appendix B).
+ *
+ * An S-box that acts on the first element alone commutes with every matrix that leaves that element alone. So in a
+ * partial round M = M' M'' with M' = diag(1, B), B being M without its first row and column, and M'' sparse:
+ * M'' = [[m00, v], [w, 1]] with w = B^-1 (M's first column). M' is handed on to the next round, whose matrix becomes
+ * M M', and so on; what is left after the last partial round is one multiplication by diag(1, B). Likewise a constant
+ * added to another element than the first can be added after M instead: it ends up in the first full round that follows.
+ */
+import {
+  applyMatrix,
+  Fr,
+  POSEIDON_FULL_ROUNDS,
+  POSEIDON_PARTIAL_ROUNDS,
+  POSEIDON_WIDTH,
+  poseidonParameters,
+} from '../reference/index.ts';
+import type { Kernels } from './kernels.ts';
+import { writeWords } from './known-answers.ts';
+
+type Block = readonly [readonly [bigint, bigint], readonly [bigint, bigint]];
+
+const HALF = POSEIDON_FULL_ROUNDS / 2;
+const entry = <T>(list: readonly T[], i: number): T => {
+  const found = list[i];
+  if (found === undefined) throw new RangeError(`no entry ${i}`);
+  return found;
+};
+
+/** In the order of their use: the matrix, then the rounds. */
+function parameterList(): bigint[] {
+  const { roundConstants, matrix } = poseidonParameters();
+  const m = (i: number, j: number): bigint => entry(entry(matrix, i), j);
+  const list = matrix.flatMap((row) => [...row]);
+  for (let round = 0; round < HALF; round++) list.push(...entry(roundConstants, round));
+
+  let pending = [0n, 0n, 0n];
+  let block: Block = [
+    [1n, 0n],
+    [0n, 1n],
+  ];
+  for (let round = HALF; round < HALF + POSEIDON_PARTIAL_ROUNDS; round++) {
+    const constants = entry(roundConstants, round).map((c, i) => Fr.add(c, entry(pending, i)));
+    const [k, ...others] = constants as [bigint, bigint, bigint];
+    pending = applyMatrix(matrix, [0n, ...others]);
+    // M M', with M' = diag(1, block) from the round before.
+    const first = [m(0, 1), m(0, 2)] as const;
+    const v = [0, 1].map((j) => Fr.add(Fr.mul(first[0], entry(block[0], j)), Fr.mul(first[1], entry(block[1], j))));
+    const column = [m(1, 0), m(2, 0)] as const;
+    block = [0, 1].map((i) =>
+      [0, 1].map((j) => Fr.add(Fr.mul(m(1 + i, 1), entry(block[0], j)), Fr.mul(m(1 + i, 2), entry(block[1], j)))),
+    ) as unknown as Block;
+    list.push(k, m(0, 0), ...v, ...solve(block, column));
+  }
+  list.push(...block[0], ...block[1]);
+  for (let round = HALF + POSEIDON_PARTIAL_ROUNDS; round < POSEIDON_FULL_ROUNDS + POSEIDON_PARTIAL_ROUNDS; round++) {
+    list.push(...entry(roundConstants, round).map((c, i) => Fr.add(c, entry(pending, i))));
+    pending = [0n, 0n, 0n];
+  }
+  return list;
+}
+
+/** block^-1 times a column. */
+function solve(block: Block, [a, b]: readonly [bigint, bigint]): [bigint, bigint] {
+  const [[p, q], [r, s]] = block;
+  const scale = Fr.inverse(Fr.sub(Fr.mul(p, s), Fr.mul(q, r)));
+  return [Fr.mul(scale, Fr.sub(Fr.mul(s, a), Fr.mul(q, b))), Fr.mul(scale, Fr.sub(Fr.mul(p, b), Fr.mul(r, a)))];
+}
+
+const COUNT = POSEIDON_WIDTH ** 2 + POSEIDON_FULL_ROUNDS * POSEIDON_WIDTH + 6 * POSEIDON_PARTIAL_ROUNDS + 4;
+
+/** Bytes that `writePoseidonParameters` fills. */
+export const poseidonParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): number => COUNT * kernels.packBytes;
+
+/** Once for a memory; all instances read them. */
+export function writePoseidonParameters(kernels: Kernels, at: number): void {
+  const view = new DataView(kernels.memory.buffer);
+  parameterList().forEach((value, i) => {
+    // The words go where the pack will be, which is larger; read takes them all in before it writes.
+    writeWords(view, at + i * kernels.packBytes, value);
+    const pack = at + i * kernels.packBytes;
+    kernels.exports.fr_read(pack, pack, 0, kernels.element('fr_plain'));
+  });
+}
