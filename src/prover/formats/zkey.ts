@@ -21,6 +21,7 @@ import {
   writeContainer,
 } from './container.ts';
 import {
+  COEFFICIENT_BYTES,
   G1_BYTES,
   G2_BYTES,
   g1ToMontgomery,
@@ -52,9 +53,6 @@ export const ZKEY_FORMAT: ContainerFormat = {
 };
 
 const GROTH16 = 1;
-/** matrix, row, wire (u32 each), value */
-export const COEFFICIENT_BYTES = 12 + SCALAR_BYTES;
-
 /** The points of the header. `null` is infinity, which no sound key has, but a parser can meet. */
 export interface ZkeyHeader {
   readonly wires: number;
