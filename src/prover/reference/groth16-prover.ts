@@ -47,7 +47,7 @@ export interface ReferenceProof {
 /**
  * `zkey` and `witness` as their parsers gave them (`parseZkey` at level 'coefficients' at least, `parseWtns`); the
  * domain is at most 2^27. Throws `wtns_invalid` when they are of two circuits.
- * About 3 s for a Merkle proof of depth 20.
+ * Some 10 s for a Merkle proof of depth 20, 0.2 s for one of 250 constraints.
  */
 export function proveGroth16Reference(zkey: Zkey, witness: Witness, blinding: Blinding): ReferenceProof {
   const { header, sections } = zkey;
