@@ -43,6 +43,7 @@ export { verifyGroth16Reference } from './reference/index.ts';
 export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup/index.ts';
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */
 export { poseidon2 } from './snarkjs/index.ts';
+export { TableCache, type TableCacheOptions, type TableKey, tableCacheFolder } from './table-cache/index.ts';
 export type * from './types.ts';
 
 /** A task that waits longer than this many others is better tried elsewhere. */

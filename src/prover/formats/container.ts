@@ -30,35 +30,56 @@ function refuse(format: ContainerFormat, why: string): never {
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** The sections by id, as views of `bytes`. */
-export function readContainer(bytes: Uint8Array, format: ContainerFormat): ReadonlyMap<number, Uint8Array> {
-  if (bytes.length < HEADER_BYTES) refuse(format, `has ${bytes.length} bytes: too short for a header`);
-  const view = viewOf(bytes);
-  const magic = String.fromCharCode(...bytes.subarray(0, 4));
+/** Where a section's payload lies in the file. */
+export interface SectionSpan {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * The walk over the headers of a container of `total` bytes: asks for a few bytes by position and is sent them, so that
+ * whoever has them (memory, a file) is the caller's affair. What it asks for lies within the file.
+ */
+export function* walkContainer(
+  total: number,
+  format: ContainerFormat,
+): Generator<SectionSpan, ReadonlyMap<number, SectionSpan>, Uint8Array> {
+  if (total < HEADER_BYTES) refuse(format, `has ${total} bytes: too short for a header`);
+  const header = yield { offset: 0, bytes: HEADER_BYTES };
+  const magic = String.fromCharCode(...header.subarray(0, 4));
   if (magic !== format.magic) refuse(format, `begins with ${JSON.stringify(magic)}, not "${format.magic}"`);
-  const version = view.getUint32(4, true);
+  const version = viewOf(header).getUint32(4, true);
   if (version !== format.version) refuse(format, `is of version ${version}; only ${format.version} is supported`);
-  const count = view.getUint32(8, true);
+  const count = viewOf(header).getUint32(8, true);
   if (count > SECTIONS_MAX) refuse(format, `claims ${count} sections; at most ${SECTIONS_MAX} are read`);
 
-  const sections = new Map<number, Uint8Array>();
+  const spans = new Map<number, SectionSpan>();
   let at = HEADER_BYTES;
   for (let i = 0; i < count; i++) {
-    if (bytes.length - at < SECTION_HEADER_BYTES)
-      refuse(format, `ends within the header of section ${i + 1} of ${count}`);
-    const id = view.getUint32(at, true);
-    const size = view.getBigUint64(at + 4, true);
+    if (total - at < SECTION_HEADER_BYTES) refuse(format, `ends within the header of section ${i + 1} of ${count}`);
+    const view = viewOf(yield { offset: at, bytes: SECTION_HEADER_BYTES });
+    const id = view.getUint32(0, true);
+    const size = view.getBigUint64(4, true);
     at += SECTION_HEADER_BYTES;
     const name = format.sections[id];
     if (name === undefined) refuse(format, `has a section of unknown id ${id}`);
-    if (sections.has(id)) refuse(format, `has two sections of id ${id} (${name})`);
-    const left = bytes.length - at;
+    if (spans.has(id)) refuse(format, `has two sections of id ${id} (${name})`);
+    const left = total - at;
     if (size > BigInt(left)) refuse(format, `says section ${id} (${name}) has ${size} bytes, but only ${left} follow`);
-    sections.set(id, bytes.subarray(at, at + Number(size)));
+    spans.set(id, { offset: at, bytes: Number(size) });
     at += Number(size);
   }
-  if (at !== bytes.length) refuse(format, `has ${bytes.length - at} bytes after its last section`);
-  return sections;
+  if (at !== total) refuse(format, `has ${total - at} bytes after its last section`);
+  return spans;
+}
+
+/** The sections by id, as views of `bytes`. */
+export function readContainer(bytes: Uint8Array, format: ContainerFormat): ReadonlyMap<number, Uint8Array> {
+  const viewAt = ({ offset, bytes: count }: SectionSpan) => bytes.subarray(offset, offset + count);
+  const walk = walkContainer(bytes.length, format);
+  let step = walk.next();
+  while (!step.done) step = walk.next(viewAt(step.value));
+  return new Map([...step.value].map(([id, span]) => [id, viewAt(span)]));
 }
 
 /** The payload of a section that must be there. */
@@ -128,7 +149,7 @@ export class SectionReader {
   }
 
   end(): void {
-    if (this.left !== 0) this.refuse(`has ${this.left} bytes too many`);
+    if (this.left !== 0) this.refuse('has bytes after its end');
   }
 
   refuse(why: string): never {

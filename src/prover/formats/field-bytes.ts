@@ -7,17 +7,22 @@
  */
 
 import { Q, R } from '../../common/index.ts';
-import { Fq, Fr, type G1Point, type G2Point } from '../reference/index.ts';
+import type { G1Point, G2Point } from '../reference/bn254.ts';
+// Not the folder's index: the reference prover there reads keys with what is here.
+import { Fq, Fr } from '../reference/prime-field.ts';
 import { viewOf } from './container.ts';
 
 export const SCALAR_BYTES = 32;
 export const G1_BYTES = 64;
 export const G2_BYTES = 128;
+/** An entry of a zkey's coefficients: matrix, row, wire (u32 each), value. */
+export const COEFFICIENT_BYTES = 12 + SCALAR_BYTES;
 
 const MONTGOMERY = 1n << 256n;
 const Q_FACTOR = MONTGOMERY % Q;
 const Q_FACTOR_INVERSE = Fq.inverse(Q_FACTOR);
 const R_FACTOR_SQUARED = (MONTGOMERY * MONTGOMERY) % R;
+const R_FACTOR_SQUARED_INVERSE = Fr.inverse(R_FACTOR_SQUARED);
 const WORD = 0xffffffffffffffffn;
 
 /** The 256-bit integer at `at`, which must be within the bytes. */
@@ -40,6 +45,11 @@ export function writeInteger(view: DataView, at: number, value: bigint): void {
 /** The coefficient of a zkey as it is stored. */
 export function coefficientToStored(value: bigint): bigint {
   return Fr.mul(value, R_FACTOR_SQUARED);
+}
+
+/** The inverse of `coefficientToStored`. `stored` must be below r. */
+export function coefficientFromStored(stored: bigint): bigint {
+  return Fr.mul(stored, R_FACTOR_SQUARED_INVERSE);
 }
 
 /** A coordinate, or undefined when the stored value is not below q: then it is no Montgomery form of anything. */

@@ -7,4 +7,22 @@ export type * from './snarkjs-json.ts';
 export * from './verification-key.ts';
 export * from './wtns.ts';
 export * from './zkey.ts';
-export { checkZkeyPoints } from './zkey-points.ts';
+export {
+  checkCoefficients,
+  ZKEY_FORMAT,
+  type ZkeyHeader,
+  type ZkeyPointSection,
+  type ZkeySectionName,
+} from './zkey-header.ts';
+export {
+  checkHeaderPoints,
+  checkZkeyPoints,
+  findPointFault,
+  isInfinityAllowed,
+  type PointCheck,
+  type PointChunk,
+  type PointFault,
+  type PointFaultReason,
+  refuseFault,
+} from './zkey-points.ts';
+export { openZkey, type ZkeyCheckOptions, type ZkeyChunk, type ZkeyReader, type ZkeySource } from './zkey-reader.ts';

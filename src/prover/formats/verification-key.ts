@@ -26,7 +26,8 @@ import { G1_BYTES, readG1Montgomery } from './field-bytes.ts';
 import { requireGroth16, requireObject } from './groth16-json.ts';
 import { PUBLIC_SIGNALS_MAX } from './proof.ts';
 import type { G1Json, VerificationKey } from './snarkjs-json.ts';
-import { parseZkey, type Zkey } from './zkey.ts';
+import { parseZkey, type ZkeySections } from './zkey.ts';
+import type { ZkeyHeader } from './zkey-header.ts';
 
 /** A caller that reads files should read no more: 65,536 points of IC, and the rest. */
 export const VERIFICATION_KEY_JSON_BYTES_MAX = 16 * 1024 * 1024;
@@ -80,8 +81,8 @@ export function verificationKeyFromZkey(bytes: Uint8Array): VerificationKey {
   return verificationKeyOf(parseZkey(bytes, { level: 'header' }));
 }
 
-/** As `verificationKeyFromZkey`, of a zkey that was parsed already. */
-export function verificationKeyOf(zkey: Zkey): VerificationKey {
+/** As `verificationKeyFromZkey`, of a zkey that was parsed already, or as much of it as this needs. */
+export function verificationKeyOf(zkey: { header: ZkeyHeader; sections: Pick<ZkeySections, 'ic'> }): VerificationKey {
   const { header, sections } = zkey;
   const view = viewOf(sections.ic);
   const ic: G1Json[] = [];

@@ -11,63 +11,19 @@
  * every coefficient; 'full' every point as well (a second or so for 25,000 points).
  */
 import { Q, R } from '../../common/index.ts';
-import { type G1Point, type G2Point, TWO_ADICITY } from '../reference/index.ts';
+import { readContainer, requireSection, SectionReader, viewOf, writeContainer } from './container.ts';
+import { g1ToMontgomery, g2ToMontgomery, SCALAR_BYTES, writeInteger } from './field-bytes.ts';
 import {
-  type ContainerFormat,
-  readContainer,
-  requireSection,
-  SectionReader,
-  viewOf,
-  writeContainer,
-} from './container.ts';
-import {
-  G1_BYTES,
-  G2_BYTES,
-  g1ToMontgomery,
-  g2ToMontgomery,
-  readG1Montgomery,
-  readG2Montgomery,
-  readInteger,
-  SCALAR_BYTES,
-  writeInteger,
-} from './field-bytes.ts';
+  checkCoefficients,
+  checkZkeySizes,
+  GROTH16,
+  readZkeyHeader,
+  ZKEY_FORMAT,
+  ZKEY_SECTION_IDS,
+  type ZkeyHeader,
+  type ZkeySectionName,
+} from './zkey-header.ts';
 import { checkZkeyPoints } from './zkey-points.ts';
-
-export const ZKEY_FORMAT: ContainerFormat = {
-  magic: 'zkey',
-  version: 1,
-  sections: {
-    1: 'protocol',
-    2: 'header',
-    3: 'IC points',
-    4: 'coefficients',
-    5: 'A points',
-    6: 'B1 points',
-    7: 'B2 points',
-    8: 'C points',
-    9: 'H points',
-    10: 'contributions',
-  },
-  code: 'zkey_invalid',
-};
-
-const GROTH16 = 1;
-/** matrix, row, wire (u32 each), value */
-export const COEFFICIENT_BYTES = 12 + SCALAR_BYTES;
-
-/** The points of the header. `null` is infinity, which no sound key has, but a parser can meet. */
-export interface ZkeyHeader {
-  readonly wires: number;
-  /** Public signals, without the constant. */
-  readonly publics: number;
-  readonly domainSize: number;
-  readonly alpha1: G1Point;
-  readonly beta1: G1Point;
-  readonly beta2: G2Point;
-  readonly gamma2: G2Point;
-  readonly delta1: G1Point;
-  readonly delta2: G2Point;
-}
 
 /** The large sections as they stand in the file; points are affine in Montgomery form (field-bytes.ts). */
 export interface ZkeySections {
@@ -96,98 +52,28 @@ export interface ParseZkeyOptions {
 
 export function parseZkey(bytes: Uint8Array, options: ParseZkeyOptions = {}): Zkey {
   const sections = readContainer(bytes, ZKEY_FORMAT);
-  const protocol = new SectionReader(sections, 1, ZKEY_FORMAT);
-  const protocolId = protocol.u32();
-  if (protocolId !== GROTH16) protocol.refuse(`is ${protocolId}; only Groth16 (1) is supported`);
-  protocol.end();
-
-  const header = readHeader(new SectionReader(sections, 2, ZKEY_FORMAT));
-  const sized = (id: number, count: number, size: number): Uint8Array => {
-    const section = requireSection(sections, id, ZKEY_FORMAT);
-    if (section.length !== count * size) {
-      new SectionReader(sections, id, ZKEY_FORMAT).refuse(
-        `have ${section.length} bytes, not the ${count * size} that the header asks for`,
-      );
-    }
-    return section;
-  };
-  const contributions = sections.get(10);
+  const header = readZkeyHeader(sections);
+  const count = new SectionReader(sections, ZKEY_SECTION_IDS.coefficients, ZKEY_FORMAT).u32();
+  checkZkeySizes(header, count, (id) => sections.get(id)?.length);
+  const section = (name: ZkeySectionName): Uint8Array => requireSection(sections, ZKEY_SECTION_IDS[name], ZKEY_FORMAT);
+  const contributions = sections.get(ZKEY_SECTION_IDS.contributions);
   const zkey: Zkey = {
     header,
     sections: {
-      ic: sized(3, header.publics + 1, G1_BYTES),
-      coefficients: requireSection(sections, 4, ZKEY_FORMAT),
-      a: sized(5, header.wires, G1_BYTES),
-      b1: sized(6, header.wires, G1_BYTES),
-      b2: sized(7, header.wires, G2_BYTES),
-      c: sized(8, header.wires - header.publics - 1, G1_BYTES),
-      h: sized(9, header.domainSize, G1_BYTES),
+      ic: section('ic'),
+      coefficients: section('coefficients'),
+      a: section('a'),
+      b1: section('b1'),
+      b2: section('b2'),
+      c: section('c'),
+      h: section('h'),
       ...(contributions === undefined ? {} : { contributions }),
     },
   };
   const level = options.level ?? 'full';
-  checkCoefficients(new SectionReader(sections, 4, ZKEY_FORMAT), header, level);
+  if (level !== 'header') checkCoefficients(zkey.sections.coefficients.subarray(4), 0, header);
   if (level === 'full') checkZkeyPoints(zkey, 'zkey_invalid');
   return zkey;
-}
-
-function readHeader(reader: SectionReader): ZkeyHeader {
-  for (const [name, modulus] of [
-    ['q', Q],
-    ['r', R],
-  ] as const) {
-    const size = reader.u32();
-    if (size !== SCALAR_BYTES) reader.refuse(`has a modulus ${name} of ${size} bytes; BN254's has 32`);
-    if (readInteger(viewOf(reader.take(SCALAR_BYTES)), 0) !== modulus) {
-      reader.refuse(`names another modulus ${name} than BN254's`);
-    }
-  }
-  const wires = reader.u32();
-  const publics = reader.u32();
-  const domainSize = reader.u32();
-  const domainBits = Math.log2(domainSize);
-  if (!Number.isInteger(domainBits) || domainBits < 1 || domainBits > TWO_ADICITY) {
-    reader.refuse(`has a domain of ${domainSize}; it must be a power of two from 2 to 2^${TWO_ADICITY}`);
-  }
-  if (publics + 1 > wires) reader.refuse(`has ${publics} public signals, but only ${wires} wires`);
-  if (publics + 1 > domainSize)
-    reader.refuse(`has ${publics} public signals, too many for its domain of ${domainSize}`);
-  const g1 = (name: string): G1Point => {
-    const point = readG1Montgomery(viewOf(reader.take(G1_BYTES)), 0);
-    return point === undefined ? reader.refuse(`has a coordinate of ${name} that is not below q`) : point;
-  };
-  const g2 = (name: string): G2Point => {
-    const point = readG2Montgomery(viewOf(reader.take(G2_BYTES)), 0);
-    return point === undefined ? reader.refuse(`has a coordinate of ${name} that is not below q`) : point;
-  };
-  const header: ZkeyHeader = {
-    wires,
-    publics,
-    domainSize,
-    alpha1: g1('alpha1'),
-    beta1: g1('beta1'),
-    beta2: g2('beta2'),
-    gamma2: g2('gamma2'),
-    delta1: g1('delta1'),
-    delta2: g2('delta2'),
-  };
-  reader.end();
-  return header;
-}
-
-function checkCoefficients(reader: SectionReader, header: ZkeyHeader, level: ZkeyLevel): void {
-  const count = reader.u32();
-  if (reader.left !== count * COEFFICIENT_BYTES) {
-    reader.refuse(`claim ${count} entries of ${COEFFICIENT_BYTES} bytes, but have ${reader.left} bytes`);
-  }
-  if (level === 'header') return;
-  const view = viewOf(reader.bytes);
-  for (let i = 0, at = 4; i < count; i++, at += COEFFICIENT_BYTES) {
-    if (view.getUint32(at, true) > 1) reader.refuse(`name a matrix other than A or B in entry ${i}`);
-    if (view.getUint32(at + 4, true) >= header.domainSize) reader.refuse(`name a row outside the domain in entry ${i}`);
-    if (view.getUint32(at + 8, true) >= header.wires) reader.refuse(`name a wire that is not there in entry ${i}`);
-    if (readInteger(view, at + 12) >= R) reader.refuse(`hold a value that is not below r in entry ${i}`);
-  }
 }
 
 /** The file of these parts, sections in order of their ids. What is not consistent, `parseZkey` will say. */

@@ -3,7 +3,10 @@ export * from './bn254.ts';
 export * from './decimal-points.ts';
 export * from './fixed-base.ts';
 export * from './groth16.ts';
+export * from './groth16-prover.ts';
 export * from './lagrange.ts';
+export * from './msm.ts';
+export * from './ntt.ts';
 export * from './pairing.ts';
 export {
   applyMatrix,
