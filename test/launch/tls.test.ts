@@ -42,11 +42,15 @@ function call(url: string, path: string, ca: string | undefined, body?: unknown)
 }
 
 /** What the coordinator answers to a heartbeat of nobody: an error of its own once the connection stands. */
-async function heartbeat(address: string, credentials: ChannelCredentials): Promise<{ code: number; error: string }> {
+async function heartbeat(
+  address: string,
+  credentials: ChannelCredentials,
+  workerId = 'worker-nobody',
+): Promise<{ code: number; error: string }> {
   const client = new CoordinatorServiceClient(address, credentials, { 'grpc.enable_http_proxy': 0 });
   try {
     return await new Promise((resolve) => {
-      const message = { workerId: 'nobody', sessionId: 1n, heldLeases: [], draining: false };
+      const message = { workerId, sessionId: 1n, heldLeases: [], draining: false };
       client.sendHeartbeat(message, new Metadata(), { deadline: Date.now() + 4_000 }, (error) =>
         resolve({ code: error?.code ?? 0, error: error ? fromServiceError(error).code : '' }),
       );
@@ -136,6 +140,21 @@ describe('TLS', { skip: WITHOUT_OPENSSL }, () => {
         assert.ok(code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED, `${who}: ${code}`);
       }
       assert.equal((await heartbeat(address, ssl(ours.cert, worker))).error, 'unknown_worker');
+    });
+
+    it('lets a worker speak in the name of its certificate, and in no other', async () => {
+      const address = network.ready.coordinator_grpc as string;
+      const credentials = ChannelCredentials.createSsl(
+        readFileSync(ours.cert),
+        readFileSync(worker.key),
+        readFileSync(worker.cert),
+      );
+      for (const id of ['worker', 'worker-7']) {
+        assert.equal((await heartbeat(address, credentials, id)).error, 'unknown_worker', id);
+      }
+      for (const id of ['workers', 'worker2', 'other-worker', 'Worker', '']) {
+        assert.equal((await heartbeat(address, credentials, id)).error, 'forbidden', id);
+      }
     });
 
     it('shows its workers to an operator who speaks TLS, and to no other', async () => {

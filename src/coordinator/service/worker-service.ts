@@ -14,6 +14,8 @@ import {
   type RegisterWorkerRequest,
   type RegisterWorkerResponse,
   RemoteError,
+  type ReportCompletionRequest,
+  type ReportFailureRequest,
   type SendHeartbeatRequest,
   type SendHeartbeatResponse,
   toServiceError,
@@ -23,6 +25,7 @@ import type { Replica } from '../replica.ts';
 import type { Deliveries, Driver, LeaseTable, SchedulingPolicy, WorkerWatch } from '../scheduler/index.ts';
 import { isQuarantined, type LeaseRef, taskUnder, type Worker } from '../state/index.ts';
 import type { ArtifactCall, ArtifactSender } from './artifact-sender.ts';
+import { requireOwnName, type ShownCertificate } from './certificate-name.ts';
 import type { Reports } from './reports.ts';
 import { checkCount, checkLease, checkLeases, checkRegistration, checkWorkerId } from './requests.ts';
 import type { TaskStreams } from './task-streams.ts';
@@ -103,12 +106,18 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     return toServiceError(thrown);
   }
 
+  /** `whose`: the worker in whose name the call is made. */
   function unary<Request, Response>(
     method: string,
+    whose: (request: Request) => string | undefined,
     handle: (leader: LeaderFace, request: Request) => Promise<Response>,
   ): handleUnaryCall<Request, Response> {
     return (call: ServerUnaryCall<Request, Response>, callback) => {
-      const answer = async () => handle(requireLeader(call.metadata), call.request);
+      const answer = async () => {
+        const leader = requireLeader(call.metadata);
+        requireOwnName(call.getAuthContext() as ShownCertificate, whose(call.request));
+        return await handle(leader, call.request);
+      };
       answer().then(
         (response) => {
           metrics.add('coordinator_rpc_total', { method, code: 'ok' });
@@ -174,6 +183,7 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     call.on('error', () => {});
     try {
       const leader = requireLeader(call.metadata);
+      requireOwnName(call.getAuthContext() as ShownCertificate, call.request.workerId);
       const worker = requireSession(leader, call.request.workerId, call.request.sessionId);
       leader.watch.seen(worker.id, now());
       streams.open(worker.id, worker.sessionId, call);
@@ -190,6 +200,7 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     call.on('error', () => {});
     const send = async () => {
       const { replica } = requireLeader(call.metadata);
+      requireOwnName(call.getAuthContext() as ShownCertificate, call.request.workerId);
       if (!replica.state.workers.has(checkWorkerId(call.request.workerId))) {
         throw new ZkraftError('unknown_worker', `worker ${call.request.workerId} is not registered; register first`);
       }
@@ -199,23 +210,25 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     send().catch((thrown: unknown) => call.emit('error', refusal('FetchArtifact', thrown)));
   }
 
+  const itsOwn = (request: { readonly workerId: string }): string => request.workerId;
+  const ofLease = (request: { lease: Lease | undefined }): string | undefined => request.lease?.workerId;
   return {
-    registerWorker: unary('RegisterWorker', register),
-    sendHeartbeat: unary('SendHeartbeat', heartbeat),
+    registerWorker: unary('RegisterWorker', itsOwn, register),
+    sendHeartbeat: unary('SendHeartbeat', itsOwn, heartbeat),
     receiveTasks,
-    acknowledgeTask: unary('AcknowledgeTask', async (leader, request) => {
+    acknowledgeTask: unary('AcknowledgeTask', ofLease, async (leader, request) => {
       await leader.reports.acknowledge(checkLease(request.lease));
       return {};
     }),
-    startTask: unary('StartTask', async (leader, request) => {
+    startTask: unary('StartTask', ofLease, async (leader, request) => {
       await leader.reports.start(checkLease(request.lease));
       return {};
     }),
-    reportCompletion: unary('ReportCompletion', async (leader, request) => {
+    reportCompletion: unary('ReportCompletion', ofLease, async (leader, request: ReportCompletionRequest) => {
       await leader.reports.complete(request);
       return {};
     }),
-    reportFailure: unary('ReportFailure', async (leader, request) => ({
+    reportFailure: unary('ReportFailure', ofLease, async (leader, request: ReportFailureRequest) => ({
       willRetry: await leader.reports.fail(request),
     })),
     fetchArtifact,
