@@ -44,6 +44,7 @@ export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */
 export { poseidon2 } from './snarkjs/index.ts';
 export type * from './types.ts';
+export type { SumShape } from './wasm/index.ts';
 
 /** A task that waits longer than this many others is better tried elsewhere. */
 const QUEUE_MAX = 1024;
