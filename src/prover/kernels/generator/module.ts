@@ -2,19 +2,13 @@
 import binaryen from 'binaryen';
 import { Q, R } from '../../../common/index.ts';
 import { ELEMENTS, ELEMENTS_AT, type ElementName, elementAddress, NIBBLES_AT } from '../layout-constants.ts';
-import {
-  anyLaneZero,
-  copyFunction,
-  fermatInverse,
-  loopOver,
-  pointFunctions,
-  quadraticCells,
-  quadraticInverse,
-  type Sizes,
-} from './control.ts';
+import { copyFunction, fermatInverse, loopOver, quadraticCells, quadraticInverse, type Sizes } from './control.ts';
 import { CELL_BYTES, type FieldKernelOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { balancedLimbs, LIMBS, MONTGOMERY_R, modulo } from './fma-arithmetic.ts';
+import { inverseOfAllLanes, laneSwaps, wordInversion } from './inversion.ts';
 import { bitsOf } from './ir.ts';
+import { hasFusedSteps, pointFunctions } from './point-batches.ts';
+import { fusedPointKernels } from './point-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
 export interface ModuleOptions {
@@ -57,8 +51,15 @@ export function generateModule(options: ModuleOptions): { readonly text: string;
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),
     ...vectorLoops('fq2', 2 * sizes.packBytes),
-    anyLaneZero('fq', 'fq', 1, sizes),
-    anyLaneZero('fq2', 'fq', 2, sizes),
+    wordInversion('fq', Q),
+    laneSwaps('fq', sizes),
+    inverseOfAllLanes('fq', one('fq_plain'), sizes),
+    ...(hasFusedSteps(sizes)
+      ? [
+          ...fusedPointKernels({ ...field('fq', Q), curve: 'g1', parts: 1 }),
+          ...fusedPointKernels({ ...field('fq', Q), curve: 'g2', parts: 2 }),
+        ]
+      : []),
     pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes }),
     pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes }),
   ];
