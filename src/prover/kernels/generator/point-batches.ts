@@ -8,7 +8,7 @@
  * Lists hold n references, n a multiple of the lanes: a point's address / 16, its sign in bit 31 (of operands). A point
  * is x and y as cells. Targets must all differ. The first two answer 0 when done; or 1 when some pair had equal x (the
  * same point, or its negative), or some y was 0, and nothing was changed: whoever calls takes such pairs out first.
- * `work` has room for POINT_SCRATCH_PACKS packs and one coordinate for each pack of points.
+ * `work` has room for POINT_SCRATCH_PACKS packs, and a coordinate for each pack of points and one more.
  *
  * Forwards, the product of all divisors so far is noted before each pack; backwards, from the inverse of the whole, it
  * gives each pack's own inverse. Divisors are computed twice, from points that are in the first caches: storing and
@@ -41,6 +41,7 @@ export const hasFusedSteps = ({ lanes }: Sizes): boolean => lanes === 2;
 interface Steps {
   /** Before the steps of each pack. */
   readonly begin: string;
+  product(into: string, a: string, b: string): string;
   chain(into: string, from: string): string;
   slope(into: string, from: string): string;
   abscissa(into: string, slope: string): string;
@@ -54,7 +55,9 @@ export function pointFunctions(options: CurveOptions): string {
   const y = parts * cellBytes;
   const slot = (i: number): string => plus(get('work'), 20 * packBytes + i * bytes);
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
-  const [acc, t, slope, x3] = [slot(0), slot(1), slot(2), slot(3)];
+  const [t, slope, x3] = [slot(0), slot(1), slot(2)];
+  /** Backwards: where the inverse of all that is left stands, in place of what was noted for the pack after. */
+  const left = plus(get('before'), bytes);
   const [x1, y1] = [slot(4), slot(5)];
 
   /** Both passes around one inversion. */
@@ -70,12 +73,12 @@ export function pointFunctions(options: CurveOptions): string {
     ${steps.chain(plus(get('before'), bytes), get('before'))}
     ${[...lists.map((list) => step(list, 4 * lanes)), step('before', bytes), step('left', -1)].join(' ')}
     (br_if $forward ${get('left')}))
-  (if ${call('inverse_all', acc, get('before'), get('work'))} (then (return (i32.const 1))))
+  (if ${call('inverse_all', get('before'), get('before'), get('work'))} (then (return (i32.const 1))))
   (loop $backward
     ${[...lists.map((list) => step(list, -4 * lanes)), step('before', -bytes), step('n', -1)].join(' ')}
     ${steps.begin}
-    ${call('mul', t, acc, get('before'))}
-    ${steps.chain(acc, acc)}
+    ${steps.product(t, left, get('before'))}
+    ${steps.chain(get('before'), left)}
     ${steps.slope(slope, t)}
     ${steps.abscissa(x3, slope)}
     ${steps.finish(slope, x3)}
@@ -106,26 +109,40 @@ interface BothSteps {
 }
 
 /** By the kernels that read points in place. */
-function fusedSteps({ name }: CurveOptions): BothSteps {
+function fusedSteps({ name, parts, sizes: { packBytes } }: CurveOptions): BothSteps {
   const address = (list: string, lane: number): string =>
     `(i32.shl (i32.load offset=${4 * lane} ${get(list)}) (i32.const 4))`;
   const take = (which: string, list: string): string =>
     [0, 1].map((lane) => `(local.set $${which}${lane} ${address(list, lane)})`).join(' ');
   const [t, o] = ['(local.get $t0) (local.get $t1)', '(local.get $o0) (local.get $o1)'];
-  const finish = (slope: string, x3: string): string => `(call $${name}_finish ${slope} ${x3} ${t})`;
+  const [factor, scratch] = [3, 4].map((i) => plus(get('work'), (20 + i * parts) * packBytes)) as [string, string];
+  const call = (suffix: string, ...args: readonly string[]): string => `(call $${name}_${suffix} ${args.join(' ')})`;
+
+  const product = (into: string, a: string, b: string): string =>
+    parts === 1 ? `(call $fq_mul ${into} ${a} ${b})` : call('product', into, a, b, scratch);
+  /** A factor made by one function, and the product with it; in G1, one function for both. */
+  const times = (into: string, from: string, whole: string, made: string, ...args: readonly string[]): string =>
+    parts === 1 ? call(whole, into, from, ...args) : `${call(made, factor, ...args)} ${product(into, from, factor)}`;
+  const finish = (slope: string, x3: string): string =>
+    parts === 1
+      ? call('finish', slope, x3, t)
+      : `${call('run', factor, x3, t)} ${product(fallen, slope, factor)} ${call('finish', fallen, x3, t)}`;
+  const fallen = plus(get('work'), (20 + 5 * parts) * packBytes);
   return {
     adding: {
       begin: `${take('t', 'targets')} ${take('o', 'operands')}`,
-      chain: (into, from) => `(call $${name}_chain ${into} ${from} ${t} ${o})`,
-      slope: (into, from) => `(call $${name}_slope ${into} ${from} ${t} ${o} ${get('operands')})`,
-      abscissa: (into, slope) => `(call $${name}_abscissa ${into} ${slope} ${t} ${o})`,
+      product,
+      chain: (into, from) => times(into, from, 'chain', 'width', t, o),
+      slope: (into, from) => times(into, from, 'slope', 'rise', t, o, get('operands')),
+      abscissa: (into, slope) => call('abscissa', into, slope, t, o),
       finish,
     },
     doubling: {
       begin: take('t', 'targets'),
-      chain: (into, from) => `(call $${name}_chain_double ${into} ${from} ${t})`,
-      slope: (into, from) => `(call $${name}_slope_double ${into} ${from} ${t})`,
-      abscissa: (into, slope) => `(call $${name}_abscissa ${into} ${slope} ${t} ${t})`,
+      product,
+      chain: (into, from) => times(into, from, 'chain_double', 'twice', t),
+      slope: (into, from) => `${call('triple_square', factor, t)} ${product(into, from, factor)}`,
+      abscissa: (into, slope) => call('abscissa', into, slope, t, t),
       finish,
     },
   };
@@ -141,12 +158,14 @@ function composedSteps({ field, parts, sizes }: CurveOptions): BothSteps {
   const [x1, y1, x2, y2, y3] = [slot(4), slot(5), slot(6), slot(7), slot(8)];
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
   const [targets, operands] = [get('targets'), get('operands')];
+  const product = (into: string, a: string, b: string): string => call('mul', into, a, b);
   const finish = (slope: string, x3: string): string =>
     [call('mulsubsub', y3, slope, x1, x3, y1), call('scatter', targets, x, x3), call('scatter', targets, y, y3)].join(
       '\n    ',
     );
   return {
     adding: {
+      product,
       begin: `${call('gather', x1, targets, x)} ${call('gather', x2, operands, x)}`,
       chain: (into, from) => call('mulsub', into, from, x2, x1),
       slope: (into, from) =>
@@ -159,6 +178,7 @@ function composedSteps({ field, parts, sizes }: CurveOptions): BothSteps {
       finish,
     },
     doubling: {
+      product,
       begin: `${call('gather', y1, targets, y)} ${call('add', y2, y1, y1)}`,
       chain: (into, from) => call('mul', into, from, y2),
       slope: (into, from) =>

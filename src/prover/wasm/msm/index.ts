@@ -13,3 +13,4 @@ export {
   tableBytes,
 } from './plan.ts';
 export { buildTableSlice, finitePoints, type PointTable, placeTable } from './table.ts';
+export { VariableBaseSum, variableBaseBytes } from './variable-base.ts';

@@ -19,7 +19,7 @@ const LIST_BYTES = align(4 * (BATCH + LANES_MAX));
 const LISTS = 5;
 
 export function kernelWorkBytes({ lanes, packBytes }: Kernels, group: Group, n = BATCH): number {
-  return align((POINT_SCRATCH_PACKS + 2 * group.parts * Math.ceil(n / lanes)) * packBytes);
+  return align((POINT_SCRATCH_PACKS + group.parts * (Math.ceil(n / lanes) + 1)) * packBytes);
 }
 
 export function slotBatchBytes(kernels: Kernels, group: Group, slots: number): number {
