@@ -45,6 +45,7 @@ export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup
 export { poseidon2 } from './snarkjs/index.ts';
 export { TableCache, type TableCacheOptions, type TableKey, tableCacheFolder } from './table-cache/index.ts';
 export type * from './types.ts';
+export type { SumShape } from './wasm/index.ts';
 
 /** A task that waits longer than this many others is better tried elsewhere. */
 const QUEUE_MAX = 1024;

@@ -27,6 +27,10 @@ export interface KernelExports {
   readonly fq_sub_n: (z: number, x: number, y: number, n: number) => void;
   /** x^(p - 2) in each lane; zero stays zero. `work`: 17 packs. */
   readonly fq_inverse: (z: number, x: number, work: number) => void;
+  /** The value below p in the 32 bytes at `at` becomes its inverse, below 2 p: 0. Zero stays zero: 1. */
+  readonly fq_invert_words: (at: number) => number;
+  /** 1 / x in every lane, by one inversion, and 0; or 1 when some lane is zero. `work`: 6 packs. */
+  readonly fq_inverse_all: (z: number, x: number, work: number) => number;
   /** Lane l from the words at source + l stride, times the pack `factor` (see `element`). */
   readonly fq_read: (z: number, source: number, stride: number, factor: number) => void;
   /** Lane l's canonical value to the words at target + l stride. */
@@ -72,7 +76,7 @@ export interface KernelExports {
   /**
    * Batched-affine: the points at `targets` gain those at `operands`, with their signs. Lists of n references, n a
    * multiple of the lanes, targets all different. 0: done. 1: some pair had equal x, and nothing was changed.
-   * `work`: POINT_SCRATCH_PACKS packs and two coordinates for each pack of points.
+   * `work`: POINT_SCRATCH_PACKS packs, and a coordinate for each pack of points and one more.
    */
   readonly g1_accumulate: (targets: number, operands: number, n: number, work: number) => number;
   readonly g1_double: (targets: number, n: number, work: number) => number;

@@ -17,5 +17,5 @@ export type ElementName = (typeof ELEMENTS)[number];
 export const elementAddress = (name: ElementName, packBytes: number): number =>
   ELEMENTS_AT + 2 * ELEMENTS.indexOf(name) * packBytes;
 
-/** Packs that batched additions use in their work space, before two arrays of one coordinate a pack of points. */
+/** Packs that batched additions use in their work space, before an array of one coordinate a pack of points, and one more. */
 export const POINT_SCRATCH_PACKS = 40;

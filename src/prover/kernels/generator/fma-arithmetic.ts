@@ -107,22 +107,28 @@ export class FmaArithmetic implements Arithmetic<Element> {
   }
 
   /** What limb i of an element in memory keeps to. */
-  #limbMax(i: number, size: Size): bigint {
+  limbMax(i: number, size: Size): bigint {
     return i < LIMBS - 1 ? LIMB_MAX : TOP_MAX[size];
   }
 
   load(pointer: string, size: Size, offset = 0): Element {
-    return Array.from({ length: LIMBS }, (_, i) => this.#ir.load(pointer, offset + 16 * i, this.#limbMax(i, size)));
+    return Array.from({ length: LIMBS }, (_, i) => this.#ir.load(pointer, offset + 16 * i, this.limbMax(i, size)));
   }
 
   store(pointer: string, element: Element, size: Size, offset = 0): void {
-    element.forEach((limb, i) => {
-      if (limb.max > this.#limbMax(i, size)) {
-        const [found, most] = [limb.max, this.#limbMax(i, size)];
-        throw new InexactError(`limb ${i} may reach ${found}, more than the ${most} of ${size} elements`);
-      }
+    this.require(element, size).forEach((limb, i) => {
       this.#ir.store(pointer, offset + 16 * i, limb);
     });
+  }
+
+  /** Generation fails unless the element keeps to the bounds that loading one of that size takes for granted. */
+  require(element: Element, size: Size): Element {
+    element.forEach((limb, i) => {
+      const most = this.limbMax(i, size);
+      if (limb.max > most)
+        throw new InexactError(`limb ${i} may reach ${limb.max}, more than the ${most} of ${size} ones`);
+    });
+    return element;
   }
 
   constant(value: bigint): Element {

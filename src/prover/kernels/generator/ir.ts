@@ -393,6 +393,11 @@ export class Recorder {
     return this.#bits(node, 0n, 0n, WORD - 1n);
   }
 
+  /** Bits that are a limb's own f64, which whoever wrote it kept within `max`. */
+  limb(a: Bits, max: bigint): Float {
+    return this.#float(a.node, max, 1n);
+  }
+
   /** Limbs that are moved and not computed with: they keep whatever bounds they have. */
   loadWord(pointer: string, offset: number): Bits {
     return this.#bits(this.#push({ op: 'load', pointer, offset }), 0n, 0n, WORD - 1n);

@@ -3,19 +3,13 @@ import binaryen from 'binaryen';
 import { Q, R } from '../../../common/index.ts';
 import { ELEMENTS, ELEMENTS_AT, type ElementName, elementAddress, NIBBLES_AT } from '../layout-constants.ts';
 import { inverseModulo, type Representation } from './arithmetic.ts';
-import {
-  anyLaneZero,
-  copyFunction,
-  fermatInverse,
-  loopOver,
-  pointFunctions,
-  quadraticCells,
-  quadraticInverse,
-  type Sizes,
-} from './control.ts';
+import { copyFunction, fermatInverse, loopOver, quadraticCells, quadraticInverse, type Sizes } from './control.ts';
 import { type FieldOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { fmaRepresentation } from './fma-arithmetic.ts';
 import { intRepresentation } from './int-arithmetic.ts';
+import { inverseOfAllLanes, laneSwaps, wordInversion } from './inversion.ts';
+import { pointFunctions } from './point-batches.ts';
+import { fusedPointKernels } from './point-kernels.ts';
 import { poseidonKernels } from './poseidon-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
@@ -38,14 +32,21 @@ const escaped = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => `\\${byte.toString(16).padStart(2, '0')}`).join('');
 
 export function generateModule(options: ModuleOptions): { readonly text: string; readonly binary: Uint8Array } {
-  return options.arithmetic === 'fma'
-    ? assemble(options, fmaRepresentation(options))
-    : assemble(options, intRepresentation);
+  if (options.arithmetic === 'int') return assemble(options, intRepresentation, []);
+  // On four lanes V8 joins halves only where loads are plain: no steps that gather as they go.
+  const fused = options.lanes === 2;
+  const steps = (pool: ConstantPool): string[] =>
+    (['g1', 'g2'] as const).flatMap((curve, i) =>
+      fusedPointKernels({ curve, parts: i === 0 ? 1 : 2, modulus: Q, target: options, pool, chain: options.chain }),
+    );
+  return assemble(options, fmaRepresentation(options), fused ? [steps] : []);
 }
 
+/** `steps`: of point additions, where the representation has such that read points in place. */
 function assemble<E>(
   target: ModuleOptions,
   representation: Representation<E>,
+  steps: readonly ((pool: ConstantPool) => string[])[],
 ): { readonly text: string; readonly binary: Uint8Array } {
   const { lanes } = target;
   const pool = new ConstantPool(lanes);
@@ -72,10 +73,12 @@ function assemble<E>(
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),
     ...vectorLoops('fq2', 2 * sizes.packBytes),
-    anyLaneZero('fq', 'fq', 1, sizes),
-    anyLaneZero('fq2', 'fq', 2, sizes),
-    pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes }),
-    pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes }),
+    wordInversion('fq', Q),
+    laneSwaps('fq', sizes),
+    inverseOfAllLanes('fq', one('fq_plain'), sizes),
+    ...steps.flatMap((make) => make(pool)),
+    pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes, fused: steps.length > 0 }),
+    pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes, fused: steps.length > 0 }),
   ];
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))

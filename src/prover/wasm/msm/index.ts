@@ -1,0 +1,16 @@
+/** Sums of scalars times points, over tables of a key's points or over points of any kind. See README.md. */
+export { BucketSum, type SumTerm } from './bucket-sum.ts';
+export { GROUPS, type Group, type GroupName, type PlainPoint } from './groups.ts';
+export {
+  additionsOf,
+  buildWorkBytes,
+  planSum,
+  planTable,
+  planVariableBase,
+  type SumShape,
+  sumWorkBytes,
+  type TableShape,
+  tableBytes,
+} from './plan.ts';
+export { buildTableSlice, finitePoints, type PointTable, placeTable } from './table.ts';
+export { VariableBaseSum, variableBaseBytes } from './variable-base.ts';
