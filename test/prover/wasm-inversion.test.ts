@@ -51,7 +51,7 @@ for (const name of KERNEL_NAMES) {
     });
 
     it('inverts every lane at once, unless one is zero', () => {
-      const { exports, lanes, packBytes } = kernels;
+      const { exports, lanes } = kernels;
       const [words, x, z, work] = [AT, AT + 4096, AT + 8192, AT + 12_288];
       const inverses = (values: readonly bigint[]): bigint[] | undefined => {
         values.forEach((value, lane) => {
@@ -62,7 +62,6 @@ for (const name of KERNEL_NAMES) {
         exports.fq_write(words, 32, z);
         return values.map((_, lane) => take(words + 32 * lane));
       };
-      assert.equal(packBytes, 40 * lanes);
       for (let i = 0; i + lanes <= EDGES.length; i++) {
         const values = EDGES.slice(i, i + lanes);
         assert.deepEqual(inverses(values), values.map(Fq.inverse));
