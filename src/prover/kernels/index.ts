@@ -1,4 +1,11 @@
 /** Field and curve arithmetic in WebAssembly, in tiers. See README.md. */
 export * from './kernels.ts';
-export { ELEMENTS, type ElementName, POINT_SCRATCH_PACKS, RESERVED_BYTES } from './layout-constants.ts';
+export {
+  ELEMENTS,
+  type ElementName,
+  FIELD_CELL_STRIDE,
+  POINT_SCRATCH_PACKS,
+  RESERVED_BYTES,
+  TWIDDLE_BYTES,
+} from './layout-constants.ts';
 export { loadKernelModule } from './load.ts';

@@ -15,6 +15,8 @@ import {
 import { CELL_BYTES, type FieldKernelOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { balancedLimbs, LIMBS, MONTGOMERY_R, modulo } from './fma-arithmetic.ts';
 import { bitsOf } from './ir.ts';
+import { nttKernels } from './ntt-kernels.ts';
+import { qapKernels } from './qap-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
 export interface ModuleOptions {
@@ -61,11 +63,13 @@ export function generateModule(options: ModuleOptions): { readonly text: string;
     anyLaneZero('fq2', 'fq', 2, sizes),
     pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes }),
     pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes }),
+    ...nttKernels({ modulus: R, target: options, pool, chain: options.chain, sizes }),
+    ...qapKernels({ target: options, pool, sizes }),
   ];
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))
     .filter((name) =>
-      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|dif|dit|read|write|gather|gather_signed|scatter)$/.test(
+      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|dif|dit|read|write|gather|gather_signed|scatter|ntt_row|spread)$/.test(
         name,
       ),
     )

@@ -1,0 +1,2 @@
+/** Proving with our own WebAssembly kernels. */
+export * from './quotient/index.ts';
