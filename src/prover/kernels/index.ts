@@ -1,7 +1,14 @@
 /** Field and curve arithmetic in WebAssembly, in tiers. See README.md. */
 export * from './kernels.ts';
 export { findWrongAnswer, KNOWN_ANSWER_BYTES, readWords, writeWords } from './known-answers.ts';
-export { ELEMENTS, type ElementName, POINT_SCRATCH_PACKS, RESERVED_BYTES } from './layout-constants.ts';
+export {
+  ELEMENTS,
+  type ElementName,
+  FIELD_CELL_STRIDE,
+  POINT_SCRATCH_PACKS,
+  RESERVED_BYTES,
+  TWIDDLE_BYTES,
+} from './layout-constants.ts';
 export { KERNEL_MODULES, type KernelModuleName, loadKernelModule } from './load.ts';
 export { poseidonParameterBytes, writePoseidonParameters } from './poseidon-parameters.ts';
 export { KERNEL_CHOICES, type KernelChoice, type SelectedKernels, selectKernels } from './tiers.ts';

@@ -15,6 +15,10 @@ export type KernelTier = 'fma2' | 'fma4' | 'int2';
 type Binary = (z: number, x: number, y: number) => void;
 type Unary = (z: number, x: number) => void;
 
+type Butterflies = (x: number, y: number, w: number, n: number) => void;
+/** Blocks of 2 half packs that follow one another, with the same `half` twiddles each. */
+type Stage = (x: number, w: number, half: number, blocks: number) => void;
+
 export interface KernelExports {
   readonly fq_mul: Binary;
   readonly fq_sqr: Unary;
@@ -64,6 +68,50 @@ export interface KernelExports {
 
   /** z = Poseidon(2) of left and right, a hash a lane, n packs; `work`: 6 packs. See poseidon-parameters.ts. */
   readonly poseidon2_n: (z: number, left: number, right: number, n: number, parameters: number, work: number) => void;
+  /** Transforms, in the forms and with the twiddles of generator/ntt-kernels.ts: one twiddle for n pairs of packs. */
+  readonly fr_ntt_dif_row_loose: Butterflies;
+  readonly fr_ntt_dif_row_tight: Butterflies;
+  readonly fr_ntt_dit_row_loose: Butterflies;
+  readonly fr_ntt_dit_row_tight: Butterflies;
+  /** (x, y) becomes (x + y, x - y), over n packs. */
+  readonly fr_ntt_sum_row_loose: (x: number, y: number, n: number) => void;
+  readonly fr_ntt_sum_row_tight: (x: number, y: number, n: number) => void;
+  /** In frequency the first twiddle of `w` is taken to be one, in time it is read. */
+  readonly fr_ntt_dif_stage_loose: Stage;
+  readonly fr_ntt_dif_stage_tight: Stage;
+  readonly fr_ntt_dit_stage_loose: Stage;
+  readonly fr_ntt_dit_stage_tight: Stage;
+  /** The stages across lanes, tight, n tiles of as many packs as lanes. `wb` and `v` are read for four lanes. `work`: a tile. */
+  readonly fr_ntt_dif_cross: (x: number, w: number, wb: number, v: number, n: number, work: number) => void;
+  readonly fr_ntt_dit_cross: (x: number, w: number, wb: number, v: number, n: number, work: number) => void;
+  /** x_i becomes x_i t r^i; t, a pack, is left at t r^n. */
+  readonly fr_ntt_scale_row: (x: number, t: number, r: number, n: number) => void;
+  /** One row of a twiddle in each lane, `stride` bytes apart: x k. */
+  readonly fr_ntt_row: (at: number, stride: number, x: number, k: number) => void;
+  /** (a b - c scale) k as words, lane l of pack i at `at` + 32 i + l stride; a, b, c reduced, n packs. */
+  readonly fr_ntt_join_row: (
+    at: number,
+    stride: number,
+    a: number,
+    b: number,
+    c: number,
+    scale: number,
+    k: number,
+    n: number,
+  ) => void;
+  /** Lane l to the cell at z + l FIELD_CELL_STRIDE. */
+  readonly fr_spread: Unary;
+  /** Words that follow one another to cells FIELD_CELL_STRIDE apart, as many as n packs hold. `work`: a pack. */
+  readonly fr_cells_n: (z: number, source: number, factor: number, n: number, work: number) => void;
+  /** Sparse rows times wires, by a program; see generator/qap-kernels.ts. `work`: three packs. */
+  readonly fr_qap_rows: (
+    program: number,
+    groups: number,
+    wires: number,
+    coefficients: number,
+    target: number,
+    work: number,
+  ) => void;
 
   readonly fq2_mul: Binary;
   readonly fq2_sqr: Unary;

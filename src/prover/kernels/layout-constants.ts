@@ -19,3 +19,8 @@ export const elementAddress = (name: ElementName, packBytes: number): number =>
 
 /** Packs that batched additions use in their work space, before an array of one coordinate a pack of points, and one more. */
 export const POINT_SCRATCH_PACKS = 40;
+
+/** A twiddle of transforms: 25 limbs for all lanes (`mulByRows`), and a multiple of 16. */
+export const TWIDDLE_BYTES = 208;
+/** From one cell of Fr to the next where they are referred to one by one: references count in units of 16 bytes. */
+export const FIELD_CELL_STRIDE = 48;

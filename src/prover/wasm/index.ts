@@ -1,2 +1,4 @@
-/** Groth16's sums on the WebAssembly kernels. */
+/** Proving with our own WebAssembly kernels. See README.md. */
 export * from './msm/index.ts';
+export * from './quotient/index.ts';
+export * from './scalars/index.ts';

@@ -2,13 +2,13 @@
  * What the kernels of a field are written in: arithmetic on one element a lane, whatever its representation.
  *
  * Elements are in one of two sizes when they are in memory. `reduced`: what `reduce` leaves, points' coordinates,
- * constants. `stored`: any product. Between loading and storing they may be lazy: sums and differences without carries,
+ * constants. `stored`: any product. `wide`: a sum or difference of reduced ones that was not reduced again. Between loading and storing they may be lazy: sums and differences without carries,
  * good as factors of one product. Whether a lazy value still fits is found out at generation, by InexactError.
  */
 import type { Bits, Recorder } from './ir.ts';
 import type { ConstantPool, Target } from './wat.ts';
 
-export type Size = 'reduced' | 'stored';
+export type Size = 'reduced' | 'stored' | 'wide';
 
 export interface Arithmetic<E> {
   load(pointer: string, size: Size, offset?: number): E;
@@ -26,10 +26,18 @@ export interface Arithmetic<E> {
   square(a: E): E;
   /** One reduction for all. */
   sumOfProducts(pairs: readonly (readonly [E, E])[]): E;
+  /** As small as `wide` asks for: nothing to do where a sum of two reduced elements is. */
+  loosen(a: E): E;
+  /** a w, w a twiddle of TWIDDLE_BYTES at `pointer`: one for all lanes, or one each, TWIDDLE_BYTES apart. */
+  mulByTwiddle(a: E, pointer: string, lanes: 'shared' | 'apart'): E;
+  /** One of the five rows of a twiddle, 40 bytes, a lane at each address. */
+  storeTwiddleRow(a: E, address: (lane: 0 | 1) => string): void;
   /** Four 64-bit words, little-endian, of a value that is not in Montgomery form. */
   fromWords(words: readonly Bits[]): E;
   /** The canonical value of `a` taken out of Montgomery form. */
   toWords(a: E): Bits[];
+  /** The canonical value of a product as it stands, form and all. */
+  productToWords(product: E): Bits[];
 }
 
 /** A representation: its sizes, and how its elements move between lanes and cells. */
@@ -42,7 +50,9 @@ export interface Representation<E> {
   arithmetic(ir: Recorder, modulus: bigint): Arithmetic<E>;
   /** The limbs of a constant, as they stand in memory: 64-bit patterns. */
   pattern(value: bigint, modulus: bigint): bigint[];
-  /** NAME_gather, NAME_gather_signed, NAME_scatter. */
+  /** Whether a twiddle's row is its value times a power of two (`mulByRows`), or the value itself. */
+  readonly twiddleRows: 'powers' | 'value';
+  /** NAME_gather, NAME_gather_signed, NAME_scatter, NAME_spread (lane l to the cell at z + l FIELD_CELL_STRIDE). */
   cellKernels(name: string, modulus: bigint, target: Target, pool: ConstantPool): string[];
 }
 

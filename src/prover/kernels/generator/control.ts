@@ -13,10 +13,10 @@ export interface Sizes {
   readonly lanes: number;
 }
 
-const get = (name: string): string => `(local.get $${name})`;
-const plus = (x: string, n: number | string): string =>
+export const get = (name: string): string => `(local.get $${name})`;
+export const plus = (x: string, n: number | string): string =>
   n === 0 ? x : `(i32.add ${x} ${typeof n === 'number' ? `(i32.const ${n})` : n})`;
-const step = (name: string, n: number): string => `(local.set $${name} ${plus(get(name), n)})`;
+export const step = (name: string, n: number): string => `(local.set $${name} ${plus(get(name), n)})`;
 
 /** `NAME_n(z, x, y, n)` and the like: the function over n packs that follow one another. */
 export function loopOver(name: string, operands: readonly string[], bytes: number): string {

@@ -6,6 +6,7 @@
  * without any subtraction. A difference a - b is a + C - b with C a multiple of p whose limbs are all larger than b's.
  * Products are 32 by 32 bits (`extmul`) on limbs packed together; a column holds 18 of 2^58 and the quotients' 9.
  */
+import { FIELD_CELL_STRIDE, TWIDDLE_BYTES } from '../layout-constants.ts';
 import { type Arithmetic, entry, inverseModulo, modulo, type Representation, type Size } from './arithmetic.ts';
 import { type Bits, InexactError, type Narrow, type Recorder } from './ir.ts';
 import { kernelFunction } from './wat.ts';
@@ -187,6 +188,39 @@ class IntArithmetic implements Arithmetic<IntElement> {
     );
   }
 
+  /** Reduced, as no sum of two is small enough to be left in memory. */
+  loosen(a: IntElement): IntElement {
+    return this.reduce(a);
+  }
+
+  /** Here a twiddle is its value: nine 32-bit limbs, the first of its rows. */
+  mulByTwiddle(a: IntElement, pointer: string, lanes: 'shared' | 'apart'): IntElement {
+    const ir = this.#ir;
+    const factors = a.limbs.map((limb) => ir.narrow(limb));
+    const twiddle = Array.from({ length: LIMBS }, (_, i) => {
+      const max = this.#limbMax(i, 2n * this.#p);
+      return lanes === 'shared'
+        ? ir.narrowForAllLanes(pointer, 4 * i, max)
+        : ir.narrowLaneByLane(pointer, 4 * i, TWIDDLE_BYTES, max);
+    });
+    const columns = Array.from({ length: 2 * LIMBS - 1 }, (_, k) => {
+      const low = Math.max(0, k - LIMBS + 1);
+      const high = Math.min(LIMBS - 1, k);
+      return Array.from({ length: high - low + 1 }, (_, i) =>
+        ir.multiply(entry(factors, low + i), entry(twiddle, k - low - i)),
+      ).reduce((sum, product) => ir.addBits(sum, product));
+    });
+    return this.#montgomery(columns, a.max * 2n * this.#p);
+  }
+
+  storeTwiddleRow(a: IntElement, address: (lane: 0 | 1) => string): void {
+    a.limbs.forEach((limb, i) => {
+      for (const lane of [0, 1] as const) {
+        this.#ir.effect(`(v128.store32_lane offset=${4 * i} ${2 * lane} ${address(lane)} {0})`, limb);
+      }
+    });
+  }
+
   /** Digit by digit: q = t (-1/p) mod 2^29 makes the column a multiple of 2^29. */
   #montgomery(columns: readonly Bits[], productMax: bigint): IntElement {
     const ir = this.#ir;
@@ -219,13 +253,15 @@ class IntArithmetic implements Arithmetic<IntElement> {
   }
 
   toWords(a: IntElement): Bits[] {
+    const one: IntElement = { limbs: limbsOf(1n).map((limb) => this.#ir.constantBits(limb)), max: 1n };
+    return this.productToWords(this.mul(a, one));
+  }
+
+  productToWords(product: IntElement): Bits[] {
     const ir = this.#ir;
-    const one: IntElement = {
-      limbs: limbsOf(1n).map((limb) => ir.constantBits(limb)),
-      max: 1n,
-    };
-    const plain = this.mul(a, one);
-    // At most p, and p only for a multiple of p. With 2^261 - p added, bit 261 tells whether p or more was there.
+    if (product.max >= 2n * this.#p) throw new InexactError('too large for one subtraction');
+    const plain = product;
+    // With 2^261 - p added, bit 261 tells whether p or more was there.
     const raised = this.carry({
       limbs: plain.limbs.map((limb, i) => ir.addBits(limb, ir.constantBits(entry(this.#complement, i)))),
       max: plain.max + R - this.#p,
@@ -248,6 +284,7 @@ export const intRepresentation: Representation<IntElement> = {
   pairBytes: 16 * LIMBS,
   cellBytes: 40,
   montgomeryR: R,
+  twiddleRows: 'value',
   arithmetic: (ir, modulus) => new IntArithmetic(ir, modulus),
   pattern: (value, modulus) => limbsOf(modulo(value, modulus)),
 
@@ -279,6 +316,15 @@ export const intRepresentation: Representation<IntElement> = {
           const limb = ir.loadWord('x', 16 * i);
           for (const which of [0, 1] as const) {
             ir.effect(`(v128.store32_lane offset=${4 * i} ${2 * which} ${address(which)} {0})`, limb);
+          }
+        }
+      }),
+      kernelFunction(`${name}_spread`, ['z', 'x'], target, pool, (ir) => {
+        for (let i = 0; i < LIMBS; i++) {
+          const limb = ir.loadWord('x', 16 * i);
+          for (const which of [0, 1] as const) {
+            const cell = `(i32.add (local.get $z) (i32.const {lane+${which}*${FIELD_CELL_STRIDE}}))`;
+            ir.effect(`(v128.store32_lane offset=${4 * i} ${2 * which} ${cell} {0})`, limb);
           }
         }
       }),

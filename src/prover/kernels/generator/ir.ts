@@ -142,6 +142,20 @@ export class Recorder {
     return this.#float(this.#push({ op: 'load', pointer, offset }), max, 1n);
   }
 
+  /** One f64 of a table for all lanes, which whoever wrote it kept within `max`; `offset` is in plain bytes. */
+  loadForAllLanes(pointer: string, offset: number, max: bigint): Float {
+    const text = `(v128.load64_splat offset=${offset} (local.get $${pointer}))`;
+    return this.#float(this.#push({ op: 'text', text, args: [], effect: false }), max, 1n);
+  }
+
+  /** The same with an f64 of its own for each lane, `stride` bytes apart. */
+  loadLaneByLane(pointer: string, offset: number, stride: number, max: bigint): Float {
+    const address = (which: 0 | 1): string => `(i32.add (local.get $${pointer}) (i32.const {lane+${which}*${stride}}))`;
+    const first = `(v128.load64_zero offset=${offset} ${address(0)})`;
+    const text = `(v128.load64_lane offset=${offset} 1 ${address(1)} ${first})`;
+    return this.#float(this.#push({ op: 'text', text, args: [], effect: false }), max, 1n);
+  }
+
   store(pointer: string, offset: number, value: Float): void {
     this.#push({ op: 'store', pointer, offset, args: [value.node] });
   }
@@ -188,7 +202,8 @@ export class Recorder {
    * off by 2^-53 of itself at most, so the result is off by less than 1/2 + 2^-52 |a / divisor|.
    */
   nearestQuotient(a: Float, divisor: number): Float {
-    const max = a.max / BigInt(Math.floor(divisor)) + 1n;
+    const whole = BigInt(Math.floor(divisor));
+    const max = (2n * a.max + (a.max >> 40n) + whole + 1n) / (2n * whole);
     if (max > 1n << 40n) throw new InexactError('a quotient this large is not the nearest');
     const center: Value = { node: this.#constantNode(CENTER_BITS) };
     const raised: Value = { node: this.#apply('f64x2.relaxed_madd', a, this.#factor(1 / divisor), center) };
@@ -290,7 +305,7 @@ export class Recorder {
 
   /** The payload, less n, as a number: moved into the binade [2^52, 2^53), whose beginning is then taken away. */
   toFloat(a: Bits, less = 0n): Float {
-    const shift = a.lo < 0n ? HALF_DIGIT : 0n;
+    const shift = a.lo >= 0n ? 0n : a.lo >= -HALF_DIGIT ? HALF_DIGIT : DIGIT;
     if (a.lo + shift < 0n || a.hi + shift >= ORIGIN) throw new InexactError('bits that fit no binade');
     const raised = this.rebias(a, ORIGIN_BITS + shift);
     const base: Value = { node: this.#constantNode(bitsOf(Number(ORIGIN + shift + less))) };
@@ -351,6 +366,20 @@ export class Recorder {
     const both = '0 1 2 3 8 9 10 11 0 1 2 3 8 9 10 11';
     const node = this.#push({ op: 'text', text: `(i8x16.shuffle ${both} {0} {0})`, args: [a.node], effect: false });
     return { kind: 'narrow', node, max: a.hi };
+  }
+
+  /** A 32-bit number of a table for all lanes, which whoever wrote it kept within `max`; `offset` is in plain bytes. */
+  narrowForAllLanes(pointer: string, offset: number, max: bigint): Narrow {
+    const text = `(v128.load32_splat offset=${offset} (local.get $${pointer}))`;
+    return { kind: 'narrow', node: this.#push({ op: 'text', text, args: [], effect: false }), max };
+  }
+
+  /** The same with a number of its own for each lane, `stride` bytes apart. */
+  narrowLaneByLane(pointer: string, offset: number, stride: number, max: bigint): Narrow {
+    const address = (which: 0 | 1): string => `(i32.add (local.get $${pointer}) (i32.const {lane+${which}*${stride}}))`;
+    const first = `(v128.load32_zero offset=${offset} ${address(0)})`;
+    const text = `(v128.load32_lane offset=${offset} 1 ${address(1)} ${first})`;
+    return { kind: 'narrow', node: this.#push({ op: 'text', text, args: [], effect: false }), max };
   }
 
   constantNarrow(n: bigint): Narrow {

@@ -8,9 +8,11 @@ import { type FieldOptions, primeFieldKernels, quadraticFieldKernels } from './f
 import { fmaRepresentation } from './fma-arithmetic.ts';
 import { intRepresentation } from './int-arithmetic.ts';
 import { inverseOfAllLanes, laneSwaps, wordInversion } from './inversion.ts';
+import { nttKernels } from './ntt-kernels.ts';
 import { pointFunctions } from './point-batches.ts';
 import { fusedPointKernels } from './point-kernels.ts';
 import { poseidonKernels } from './poseidon-kernels.ts';
+import { qapKernels } from './qap-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
 export type ModuleOptions = {
@@ -79,11 +81,13 @@ function assemble<E>(
     ...steps.flatMap((make) => make(pool)),
     pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes, fused: steps.length > 0 }),
     pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes, fused: steps.length > 0 }),
+    ...nttKernels({ ...field('fr', R), sizes }),
+    ...qapKernels({ target, pool, sizes }),
   ];
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))
     .filter((name) =>
-      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|dif|dit|read|write|gather|gather_signed|scatter)$/.test(
+      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|dif|dit|read|write|gather|gather_signed|scatter|ntt_row|spread)$/.test(
         name,
       ),
     )
