@@ -48,18 +48,27 @@ const storedBytes = (value: bigint): Uint8Array => {
   writeInteger(viewOf(bytes), 0, coefficientToStored(value));
   return bytes;
 };
-const SPECIAL: readonly (readonly [Kind, Buffer])[] = [
-  ['one', Buffer.from(storedBytes(1n))],
-  ['minusOne', Buffer.from(storedBytes(Fr.modulus - 1n))],
-  ['zero', Buffer.from(storedBytes(0n))],
-];
+/** By their first word, which tells them apart from nearly all others at once. */
+const SPECIAL: ReadonlyMap<number, readonly [Kind, Buffer]> = new Map(
+  (
+    [
+      ['one', 1n],
+      ['minusOne', Fr.modulus - 1n],
+      ['zero', 0n],
+    ] as const
+  ).map(([kind, value]) => {
+    const bytes = storedBytes(value);
+    return [viewOf(bytes).getUint32(0, true), [kind, Buffer.from(bytes)]];
+  }),
+);
+const NO_VALUE = Buffer.alloc(0);
 
 interface Entry {
   matrix: number;
   row: number;
   wire: number;
   kind: Kind;
-  /** Of 32 bytes, as stored. */
+  /** As stored, 32 bytes; of products alone. */
   value: Buffer;
 }
 
@@ -203,7 +212,7 @@ export class SparseRowsDraft {
   }
 
   *#entries(): Generator<Entry> {
-    const entry: Entry = { matrix: 0, row: 0, wire: 0, kind: 'zero', value: Buffer.alloc(0) };
+    const entry: Entry = { matrix: 0, row: 0, wire: 0, kind: 'zero', value: NO_VALUE };
     for (const chunk of this.#chunks()) {
       if (chunk.length % COEFFICIENT_BYTES !== 0) throw new RangeError('a chunk of coefficients ends within an entry');
       const view = viewOf(chunk);
@@ -212,13 +221,15 @@ export class SparseRowsDraft {
         entry.matrix = view.getUint32(at, true);
         entry.row = view.getUint32(at + 4, true);
         entry.wire = view.getUint32(at + 8, true);
-        entry.value = bytes.subarray(at + 12, at + COEFFICIENT_BYTES);
         // They become addresses: whoever did not check the file must not write outside the plan.
         if (entry.matrix > 1 || entry.row >= this.#domain.size || entry.wire >= this.#wires) {
           throw new ZkraftError('zkey_invalid', 'the zkey has a coefficient outside its matrices', { field: 'zkey' });
         }
-        entry.kind = 'product';
-        for (const [kind, special] of SPECIAL) if (special.equals(entry.value)) entry.kind = kind;
+        const special = SPECIAL.get(view.getUint32(at + 12, true));
+        const same =
+          special !== undefined && bytes.compare(special[1], 0, undefined, at + 12, at + COEFFICIENT_BYTES) === 0;
+        entry.kind = same ? special[0] : 'product';
+        entry.value = same ? NO_VALUE : bytes.subarray(at + 12, at + COEFFICIENT_BYTES);
         yield entry;
       }
     }
