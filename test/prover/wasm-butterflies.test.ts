@@ -20,7 +20,8 @@ type Size = keyof typeof BOUNDS;
 
 let modules: readonly Kernels[];
 before(async () => {
-  modules = await allKernels();
+  // Integer lanes have no sizes but one, and their butterflies are tried with their other kernels.
+  modules = (await allKernels()).filter(({ tier }) => tier !== 'int2');
 });
 
 const random = new SeededRandom(23);

@@ -81,7 +81,7 @@ class Transforms {
     values.forEach((value, i) => {
       this.#memory.put([value], this.#words);
       kernel.fr_read(this.#work, this.#words, 0, this.#kernels.element('fr_plain'));
-      for (let limb = 0; limb < 5; limb++) {
+      for (let limb = 0; limb < this.#kernels.packBytes / (8 * lanes); limb++) {
         const bits = view.getBigUint64(this.#work + 8 * lanes * limb, true);
         view.setBigUint64(this.#array + placeOf(this.domain, i) + 8 * lanes * limb, bits, true);
       }
