@@ -284,7 +284,7 @@ export class Recorder {
 
   /** The payload, less n, as a number: moved into the binade [2^52, 2^53), whose beginning is then taken away. */
   toFloat(a: Bits, less = 0n): Float {
-    const shift = a.lo < 0n ? HALF_DIGIT : 0n;
+    const shift = a.lo >= 0n ? 0n : a.lo >= -HALF_DIGIT ? HALF_DIGIT : DIGIT;
     if (a.lo + shift < 0n || a.hi + shift >= ORIGIN) throw new InexactError('bits that fit no binade');
     const raised = this.rebias(a, ORIGIN_BITS + shift);
     const base: Value = { node: this.#constantNode(bitsOf(Number(ORIGIN + shift + less))) };

@@ -15,6 +15,7 @@ import {
 import { CELL_BYTES, type FieldKernelOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { balancedLimbs, LIMBS, MONTGOMERY_R, modulo } from './fma-arithmetic.ts';
 import { bitsOf } from './ir.ts';
+import { pairingFunctions } from './pairing-control.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
 
 export interface ModuleOptions {
@@ -61,6 +62,8 @@ export function generateModule(options: ModuleOptions): { readonly text: string;
     anyLaneZero('fq2', 'fq', 2, sizes),
     pointFunctions({ name: 'g1', field: 'fq', parts: 1, one: one('fq_one'), sizes }),
     pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes }),
+    // Of two lanes only: an element of Fq2 is one pack.
+    ...(lanes === 2 ? pairingFunctions(field('fq', Q)) : []),
   ];
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))
