@@ -1,0 +1,2 @@
+/** The prover on its own WebAssembly kernels. */
+export * from './verify/index.ts';
