@@ -20,10 +20,11 @@ const finite = <T>(point: T | null): T => {
 export const timesG1 = (k: bigint) => g1ToJson(finite(G1.multiply(G1.generator, k)));
 export const timesG2 = (k: bigint) => g2ToJson(finite(G2.multiply(G2.generator, k)));
 
-export function simulatedKey(random: SeededRandom, nPublic: number): SimulatedKey {
+/** `inputs`: the IC's multiples of the generator, where a test wants peculiar ones. */
+export function simulatedKey(random: SeededRandom, nPublic: number, inputs?: readonly bigint[]): SimulatedKey {
   const draw = () => random.bigintBelow(Fr.modulus - 1n) + 1n;
   const [alpha, beta, gamma, delta] = [draw(), draw(), draw(), draw()];
-  const ic = Array.from({ length: nPublic + 1 }, draw);
+  const ic = inputs ?? Array.from({ length: nPublic + 1 }, draw);
   return {
     key: {
       protocol: 'groth16',

@@ -4,7 +4,7 @@
  * kernels: in BigInt they are nearly all of what those parsers cost.
  */
 import { requireGroth16, requireObject } from '../../formats/groth16-json.ts';
-import { Fq, Fr, readDecimal, readList, refuse } from '../../reference/index.ts';
+import { describe, Fq, Fr, readDecimal, readList, refuse } from '../../reference/index.ts';
 
 const CODE = 'proof_malformed';
 const KEYS = ['pi_a', 'pi_b', 'pi_c', 'protocol', 'curve'] as const;
@@ -23,14 +23,14 @@ const coordinate = (json: unknown, field: string): bigint => readDecimal(json, F
 
 function readG1(json: unknown, field: string): bigint[] {
   const [x, y, z] = readList(json, 3, field, CODE);
-  if (z !== '1') refuse(CODE, `${field}[2]`, 'must be "1"; infinity is refused too');
+  if (z !== '1') refuse(CODE, `${field}[2]`, `is ${describe(z)}; z must be "1" (infinity is refused too)`);
   return [coordinate(x, `${field}[0]`), coordinate(y, `${field}[1]`)];
 }
 
 function readG2(json: unknown, field: string): bigint[] {
   const [x, y, z] = readList(json, 3, field, CODE);
   const [z0, z1] = readList(z, 2, `${field}[2]`, CODE);
-  if (z0 !== '1' || z1 !== '0') refuse(CODE, `${field}[2]`, 'must be ["1", "0"]; infinity is refused too');
+  if (z0 !== '1' || z1 !== '0') refuse(CODE, `${field}[2]`, 'is not ["1", "0"]; z must be one (infinity is refused too)');
   return [x, y].flatMap((pair, i) => {
     const [c0, c1] = readList(pair, 2, `${field}[${i}]`, CODE);
     return [coordinate(c0, `${field}[${i}][0]`), coordinate(c1, `${field}[${i}][1]`)];
