@@ -10,5 +10,6 @@ export {
   TWIDDLE_BYTES,
 } from './layout-constants.ts';
 export { KERNEL_MODULES, type KernelModuleName, loadKernelModule } from './load.ts';
+export * from './pairing-exports.ts';
 export { poseidonParameterBytes, writePoseidonParameters } from './poseidon-parameters.ts';
 export { KERNEL_CHOICES, type KernelChoice, type SelectedKernels, selectKernels } from './tiers.ts';

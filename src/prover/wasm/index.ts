@@ -2,3 +2,4 @@
 export * from './msm/index.ts';
 export * from './quotient/index.ts';
 export * from './scalars/index.ts';
+export * from './verify/index.ts';

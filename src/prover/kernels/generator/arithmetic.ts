@@ -26,6 +26,12 @@ export interface Arithmetic<E> {
   square(a: E): E;
   /** One reduction for all. */
   sumOfProducts(pairs: readonly (readonly [E, E])[]): E;
+  /** Lanes 0, 1 are of `a`, 2, 3 of `b`: the two that the result has. Of two-lane modules. */
+  shuffle(lanes: readonly [number, number], a: E, b: E): E;
+  /** k a, lazy; k small. */
+  times(k: bigint, a: E): E;
+  /** a + k b, lazy. */
+  plusTimes(a: E, k: bigint, b: E): E;
   /** As small as `wide` asks for: nothing to do where a sum of two reduced elements is. */
   loosen(a: E): E;
   /** a w, w a twiddle of TWIDDLE_BYTES at `pointer`: one for all lanes, or one each, TWIDDLE_BYTES apart. */

@@ -253,6 +253,24 @@ export class FmaArithmetic implements Arithmetic<Element> {
     return a;
   }
 
+  shuffle(lanes: readonly [number, number], a: Element, b: Element): Element {
+    return a.map((limb, i) => this.#ir.shuffleFloats(lanes, limb, entry(b, i)));
+  }
+
+  times(k: bigint, a: Element): Element {
+    const zero = this.#ir.constant(0n);
+    return this.plusTimes(
+      a.map(() => zero),
+      k,
+      a,
+    );
+  }
+
+  plusTimes(a: Element, k: bigint, b: Element): Element {
+    const factor = this.#ir.constant(k);
+    return a.map((limb, i) => this.#ir.addProduct(limb, factor, entry(b, i)));
+  }
+
   #columns(): Column[] {
     return Array.from({ length: 2 * LIMBS + 1 }, () => new Column(this.#ir));
   }

@@ -193,6 +193,25 @@ class IntArithmetic implements Arithmetic<IntElement> {
     return this.reduce(a);
   }
 
+  shuffle(lanes: readonly [number, number], a: IntElement, b: IntElement): IntElement {
+    return {
+      limbs: a.limbs.map((limb, i) => this.#ir.shuffleBits(lanes, limb, entry(b.limbs, i))),
+      max: a.max > b.max ? a.max : b.max,
+    };
+  }
+
+  times(k: bigint, a: IntElement): IntElement {
+    const ir = this.#ir;
+    const factor = ir.constantNarrow(k < 0n ? -k : k);
+    const limbs = a.limbs.map((limb) => ir.multiply(ir.narrow(limb), factor));
+    const product: IntElement = this.carry({ limbs, max: a.max * factor.max });
+    return k < 0n ? this.neg(product) : product;
+  }
+
+  plusTimes(a: IntElement, k: bigint, b: IntElement): IntElement {
+    return k < 0n ? this.lazySub(a, this.times(-k, b)) : this.lazyAdd(a, this.times(k, b));
+  }
+
   /** Here a twiddle is its value: nine 32-bit limbs, the first of its rows. */
   mulByTwiddle(a: IntElement, pointer: string, lanes: 'shared' | 'apart'): IntElement {
     const ir = this.#ir;

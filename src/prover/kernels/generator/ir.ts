@@ -414,6 +414,24 @@ export class Recorder {
     if (a.bias !== 0n || a.lo < 0n || a.hi >= WORD) throw new InexactError('not an unsigned 64-bit number');
   }
 
+  // ---- Between lanes: moving them changes no number, so the bounds are those of whichever operand is larger
+
+  #shuffle([first, second]: readonly [number, number], a: Value, b: Value): number {
+    const bytes = [first, second].flatMap((lane) => Array.from({ length: 8 }, (_, i) => 8 * lane + i)).join(' ');
+    return this.#push({ op: 'text', text: `(i8x16.shuffle ${bytes} {0} {1})`, args: [a.node, b.node], effect: false });
+  }
+
+  shuffleFloats(lanes: readonly [number, number], a: Float, b: Float): Float {
+    const [max, step] = [a.max > b.max ? a.max : b.max, a.step < b.step ? a.step : b.step];
+    return this.#float(this.#shuffle(lanes, a, b), max, step);
+  }
+
+  shuffleBits(lanes: readonly [number, number], a: Bits, b: Bits): Bits {
+    if (a.bias !== b.bias) throw new InexactError('lanes of two biases');
+    const [lo, hi] = [a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi];
+    return this.#bits(this.#shuffle(lanes, a, b), a.bias, lo, hi);
+  }
+
   // ---- Whole 64-bit words, for what enters and leaves the representation
 
   /** A word in [0, 2^64) from anywhere; `text` as in Instruction. */

@@ -9,6 +9,7 @@ import { fmaRepresentation } from './fma-arithmetic.ts';
 import { intRepresentation } from './int-arithmetic.ts';
 import { inverseOfAllLanes, laneSwaps, wordInversion } from './inversion.ts';
 import { nttKernels } from './ntt-kernels.ts';
+import { pairingFunctions } from './pairing-control.ts';
 import { pointFunctions } from './point-batches.ts';
 import { fusedPointKernels } from './point-kernels.ts';
 import { poseidonKernels } from './poseidon-kernels.ts';
@@ -83,6 +84,8 @@ function assemble<E>(
     pointFunctions({ name: 'g2', field: 'fq2', parts: 2, one: one('fq2_one'), sizes, fused: steps.length > 0 }),
     ...nttKernels({ ...field('fr', R), sizes }),
     ...qapKernels({ target, pool, sizes }),
+    // Of two lanes only: an element of Fq2 is one pack.
+    ...(lanes === 2 ? pairingFunctions(field('fq', Q)) : []),
   ];
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))
