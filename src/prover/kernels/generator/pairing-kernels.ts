@@ -2,10 +2,9 @@
  * Small functions of the pairing, on one element of Fq2 in the two lanes of ONE pack: lane 0 is real, lane 1 imaginary.
  *
  * A product is x (b0, b0) + swap(x) (-b1, b1), lane by lane (a0 b0 - a1 b1 and a1 b0 + a0 b1): two lane products, ONE
- * reduction, and no second proof is needed to fill the lanes. Reductions cost more than products (160 operations
- * against 120), so everything larger is written as sums of products of Fq2 with one reduction at the end, and Karatsuba
- * does not pay: it saves products and costs reductions and passes over memory. Counts are in the prover's
- * src/prover/wasm/verify/README.md.
+ * reduction, and no second proof is needed to fill the lanes. A reduction costs more than a lane product (160 operations
+ * and 25 to make it `reduced`, against 120), so what is larger is written as sums of products with one reduction at the
+ * end, of up to three: the operands of more would not fit the registers. Counts are in ../../wasm/verify/README.md.
  *
  * Every operand and every result is `reduced`. Results may take an operand's place, unless something else says so.
  */

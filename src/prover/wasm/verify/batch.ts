@@ -1,6 +1,6 @@
 /**
- * Many proofs under one key for little more than one Miller's loop each, after Bellare, Garay, Rabin (small exponents) as
- * in Bowe, Gabizon et al. for Groth16: with random weights w_i,
+ * Many proofs under one key for little more than one Miller's loop each: with random weights w_i (the small exponents
+ * of Bellare, Garay, Rabin, EUROCRYPT 1998),
  *
  *   prod e(w_i A_i, B_i) . e(sum of w_i IC(s_i), -gamma) e(sum of w_i C_i, -delta) e((sum of w_i) alpha, -beta) = 1
  *

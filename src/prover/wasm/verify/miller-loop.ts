@@ -1,6 +1,6 @@
 /**
  * Miller's loop of the optimal ate pairing for several pairs at once: one squaring a step serves them all.
- * (Vercauteren, "Optimal Pairings"; Scott 2007 for the shared squarings.)
+ * (Vercauteren, "Optimal Pairings"; Granger, Smart, eprint 2006/172, for products.)
  *
  *   f = prod over pairs of f_(6x+2, Q)(P) l_(T, psi(Q))(P) l_(T', -psi^2(Q))(P),   T = [6x+2] Q
  *

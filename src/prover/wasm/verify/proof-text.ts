@@ -30,7 +30,8 @@ function readG1(json: unknown, field: string): bigint[] {
 function readG2(json: unknown, field: string): bigint[] {
   const [x, y, z] = readList(json, 3, field, CODE);
   const [z0, z1] = readList(z, 2, `${field}[2]`, CODE);
-  if (z0 !== '1' || z1 !== '0') refuse(CODE, `${field}[2]`, 'is not ["1", "0"]; z must be one (infinity is refused too)');
+  if (z0 !== '1' || z1 !== '0')
+    refuse(CODE, `${field}[2]`, 'is not ["1", "0"]; z must be one (infinity is refused too)');
   return [x, y].flatMap((pair, i) => {
     const [c0, c1] = readList(pair, 2, `${field}[${i}]`, CODE);
     return [coordinate(c0, `${field}[${i}][0]`), coordinate(c1, `${field}[${i}][1]`)];
