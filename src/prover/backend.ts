@@ -7,12 +7,16 @@
 import type { Groth16Proof, VerificationKey, Witness } from './formats/index.ts';
 import type { Hash2 } from './merkle/index.ts';
 import type { BackendName } from './types.ts';
+import type { PreparedCircuit } from './wasm/index.ts';
 
 export interface ProvingKey {
   /** Names the circuit's files; what a backend prepares from a key it may keep under this name. */
   readonly digest: string;
   /** snarkjs's zkey, in memory that all threads share: read it, never write. */
   readonly zkey: Uint8Array;
+  readonly verificationKey?: VerificationKey;
+  /** For backends that prepare keys in memory of their own: where the circuit is, and an area for this proof. */
+  readonly prepared?: { readonly circuit: PreparedCircuit; readonly areaAt?: number };
 }
 
 export interface ProverBackend {

@@ -6,8 +6,11 @@
 import { ZkraftError } from '../common/index.ts';
 import { allowedThreads, THREADS_MAX } from './allowed-threads.ts';
 import { chooseBackend } from './backends.ts';
-import { PooledProver } from './pool/index.ts';
+import type { SelectedKernels } from './kernels/index.ts';
+import { createInlineExecutor, createThreads, PooledProver } from './pool/index.ts';
+import { TableCache } from './table-cache/index.ts';
 import type { Prover, ProverConfig } from './types.ts';
+import { WasmHost } from './wasm/index.ts';
 
 export * from './artifacts/index.ts';
 export { type BackendDescription, describeBackends } from './backends.ts';
@@ -27,6 +30,7 @@ export {
   type VerificationKey,
   verificationKeyFromZkey,
 } from './formats/index.ts';
+export { KERNEL_CHOICES, type KernelChoice, selectKernels } from './kernels/index.ts';
 export {
   checkLeafIndex,
   checkLeaves,
@@ -57,12 +61,11 @@ const CIRCUITS_MAX = 8;
  * field. Close it: idle threads do not keep a process alive, but they keep memory.
  */
 export async function createProver(config: ProverConfig = {}): Promise<Prover> {
-  const { threads = allowedThreads(), queueMax = QUEUE_MAX, circuitsMax = CIRCUITS_MAX } = config;
-  const backend = await chooseBackend(config.backend ?? 'auto');
-  if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
+  const { threads = allowedThreads(), queueMax = QUEUE_MAX, circuitsMax = CIRCUITS_MAX, mode = 'auto' } = config;
+  if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
     throw new ZkraftError(
       'config_invalid',
-      `threads is ${threads}; it must be a whole number from 1 to ${THREADS_MAX}`,
+      `threads is ${threads}; it must be a whole number from 0 to ${THREADS_MAX}`,
       {
         field: 'threads',
       },
@@ -78,5 +81,20 @@ export async function createProver(config: ProverConfig = {}): Promise<Prover> {
       field: 'circuitsMax',
     });
   }
-  return new PooledProver({ backend, threads, queueMax, circuitsMax });
+  const { name: backend, selected } = await chooseBackend(config.backend ?? 'auto', config.kernel);
+  const host = selected && (await createHost(selected, circuitsMax, config));
+  const wasm = host?.threadData;
+  const executor =
+    threads === 0 ? await createInlineExecutor(queueMax, wasm) : createThreads({ threads, queueMax, wasm });
+  return new PooledProver({ backend, executor, circuitsMax, mode, ...(host ? { host } : {}) });
+}
+
+async function createHost(selected: SelectedKernels, circuitsMax: number, config: ProverConfig): Promise<WasmHost> {
+  const { tableCacheDir, tableBytesMax } = config;
+  return await WasmHost.create({
+    selected,
+    circuitsMax,
+    ...(tableBytesMax === undefined ? {} : { tableBytesMax }),
+    ...(tableCacheDir === undefined ? {} : { cache: new TableCache({ dir: tableCacheDir }) }),
+  });
 }

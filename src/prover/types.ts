@@ -5,6 +5,7 @@
  * callers (worker, coordinator, gateway, command line) see only `Prover`. Nothing here knows of networks.
  */
 import type { Groth16Proof, VerificationKey } from './formats/snarkjs-json.ts';
+import type { KernelChoice } from './kernels/index.ts';
 
 export type BackendName = 'snarkjs' | 'wasm' | 'webgpu';
 export type BackendChoice = 'auto' | BackendName;
@@ -27,12 +28,17 @@ export interface CircuitArtifacts {
 
 export type ProveStage = 'witness' | 'prove' | 'verify';
 
+/** `throughput`: a proof a thread. `latency`: a proof over all threads. `auto`: over all when none is under way. */
+export type ProveMode = 'auto' | 'throughput' | 'latency';
+
 export interface ProveOptions {
   /** Ends the work within a second; the promise rejects with `prover_aborted`. */
   readonly signal?: AbortSignal;
   /** The promise rejects with `prover_timeout` after this time. */
   readonly timeoutMs?: number;
   readonly onStage?: (stage: ProveStage) => void;
+  /** Default: the prover's own. */
+  readonly mode?: ProveMode;
 }
 
 export interface ProveTimings {
@@ -94,10 +100,18 @@ export interface Prover extends AsyncDisposable {
 
 export interface ProverConfig {
   readonly backend?: BackendChoice;
-  /** Threads; at least 1. Default: what the cgroup or machine allows. */
+  /** Threads. 0: on the caller's own, which does nothing else meanwhile. Default: what the cgroup or machine allows. */
   readonly threads?: number;
   /** Most tasks waiting for a thread; more reject with `overloaded`. */
   readonly queueMax?: number;
   /** Circuits whose keys are kept in memory, those used last. Default 8. */
   readonly circuitsMax?: number;
+  /** Default `auto`. Only the `wasm` backend proves over several threads. */
+  readonly mode?: ProveMode;
+  /** Which kernels the `wasm` backend computes with. Default `auto`: the fastest that is right here. */
+  readonly kernel?: KernelChoice;
+  /** Folder in which prepared keys are kept, so that a machine prepares each once. Without it they are not kept. */
+  readonly tableCacheDir?: string;
+  /** Most bytes of one circuit's tables in memory. Default 1 GiB; less makes proofs slower. */
+  readonly tableBytesMax?: number;
 }

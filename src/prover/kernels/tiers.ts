@@ -20,6 +20,8 @@ export type KernelChoice = (typeof KERNEL_CHOICES)[number];
 
 export interface SelectedKernels {
   readonly kernel: KernelModule;
+  /** Of two lanes, for the pairing, which four gain nothing for: the same one where it has two. */
+  readonly verifying: KernelModule;
   /** Nanoseconds a product of Fq in the probe: an indication, not a measurement. */
   readonly productNs: number;
   /** For people: what was tried and what came of it, in order. */
@@ -55,12 +57,13 @@ async function select(choice: KernelChoice): Promise<SelectedKernels> {
   const say = (reason: string): void => {
     reasons.push(reason);
   };
-  if (choice === 'int2') return { ...(await tried('int2-memory', say)), reasons };
+  const chosen = (found: Tried, two = found): SelectedKernels => ({ ...found, verifying: two.kernel, reasons });
+  if (choice === 'int2') return chosen(await tried('int2-memory', say));
   const relaxed = enableRelaxedSimd(say);
   if (choice === 'fma4') {
     if (!relaxed) throw unavailable(choice, reasons);
     const two = await fasterOf(['fma2-memory', 'fma2-locals'], say);
-    return { ...(await fourLanes(two, say, reasons)), reasons };
+    return chosen(await fourLanes(two, say, reasons), two);
   }
   if (relaxed) {
     const found = await fasterOf(byEngine(), say).catch((error: unknown) => {
@@ -68,10 +71,10 @@ async function select(choice: KernelChoice): Promise<SelectedKernels> {
       say(`fma2: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;
     });
-    if (found !== undefined) return { ...found, reasons };
+    if (found !== undefined) return chosen(found);
   }
   if (choice === 'fma2') throw unavailable(choice, reasons);
-  return { ...(await tried('int2-memory', say)), reasons };
+  return chosen(await tried('int2-memory', say));
 }
 
 const unavailable = (choice: KernelChoice, reasons: readonly string[]): ZkraftError =>

@@ -6,7 +6,7 @@ export interface RunTaskOptions {
   /** From the call on, waiting included. */
   readonly timeoutMs: number;
   readonly onEvent?: ((event: unknown) => void) | undefined;
-  /** Called when the task is taken up, with the time it waited. */
+  /** Called when the task is taken up, with the time it waited; what it throws ends the task. */
   readonly onStart?: ((queueMs: number) => void) | undefined;
   /**
    * Called once when nothing of the task runs any more: with its end, or, where it was aborted in a thread, when that

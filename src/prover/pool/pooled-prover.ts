@@ -1,8 +1,9 @@
 /**
- * `Prover` over a pool of threads.
+ * `Prover` over an executor of tasks: threads, or the caller's own.
  *
  * What is cheap is checked on the caller's thread, so that a bad request costs no queue place; everything that takes
- * more than a millisecond happens in a thread.
+ * more than a millisecond happens in a thread. A proof takes one thread (throughput), or, when others would be idle, all
+ * of them (latency; see joint-proof.ts).
  */
 import { packElements, R, ZkraftError } from '../../common/index.ts';
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
@@ -13,14 +14,16 @@ import type {
   CircuitInput,
   MerklePath,
   MerkleStatement,
+  ProveMode,
   ProveOptions,
   ProveResult,
   Prover,
 } from '../types.ts';
+import type { CircuitUse, PrepareTask, Region, WasmHost } from '../wasm/index.ts';
+import type { RunTaskOptions, TaskExecutor } from './executor.ts';
+import { proveJointly } from './joint-proof.ts';
 import { SharedCircuits } from './shared-circuits.ts';
-import type { PathAnswer, ProvedAnswer, ProvingTask, StageEvent } from './tasks.ts';
-import { siblingModule } from './thread-files.ts';
-import { ThreadPool } from './thread-pool.ts';
+import type { PathAnswer, ProvedAnswer, ProvingTask, SharedCircuit, StageEvent } from './tasks.ts';
 
 /** When the caller gives no limit of his own: no proof takes this long that is not stuck. */
 const PROVE_TIMEOUT_MS = 600_000;
@@ -29,41 +32,54 @@ const SHORT_TIMEOUT_MS = 60_000;
 
 export interface PooledProverOptions {
   readonly backend: BackendName;
-  readonly threads: number;
-  readonly queueMax: number;
+  readonly executor: TaskExecutor<ProvingTask>;
   /** Circuits whose keys are kept in memory. */
   readonly circuitsMax: number;
+  readonly mode: ProveMode;
+  /** For the `wasm` backend: prepared keys, and areas to prove in. */
+  readonly host?: WasmHost;
 }
+
+type ProofTask = Extract<ProvingTask, { readonly kind: 'prove' | 'prove-merkle' }>;
+/** Without its circuit, which is made ready first. */
+type ProofOrder =
+  | Omit<Extract<ProofTask, { kind: 'prove' }>, 'circuit' | 'areaAt' | 'witnessOnly'>
+  | Omit<Extract<ProofTask, { kind: 'prove-merkle' }>, 'circuit' | 'areaAt' | 'witnessOnly'>;
 
 export class PooledProver implements Prover {
   readonly backend: BackendName;
   readonly threads: number;
-  readonly #pool: ThreadPool<ProvingTask>;
+  readonly #executor: TaskExecutor<ProvingTask>;
   readonly #circuits: SharedCircuits;
+  readonly #mode: ProveMode;
+  readonly #host: WasmHost | undefined;
+  /** Proofs that have begun, by either way. */
+  #proofs = 0;
 
   constructor(options: PooledProverOptions) {
     this.backend = options.backend;
-    this.threads = options.threads;
+    this.#executor = options.executor;
+    this.threads = options.executor.threads;
     this.#circuits = new SharedCircuits(options.circuitsMax);
-    this.#pool = new ThreadPool({
-      file: siblingModule(import.meta.url, 'proving-thread'),
-      threads: options.threads,
-      queueMax: options.queueMax,
-    });
+    this.#mode = options.mode;
+    this.#host = options.host;
   }
 
   async warm(circuit: CircuitArtifacts): Promise<void> {
-    const shared = await this.#circuits.get(circuit);
-    const task: ProvingTask = { kind: 'warm', backend: this.backend, circuit: shared };
-    // An idle pool gives each thread one of these; a busy one warms itself.
-    const free = Math.max(1, this.threads - this.#pool.running - this.#pool.waiting);
-    await Promise.all(Array.from({ length: free }, () => this.#pool.run(task, { timeoutMs: PROVE_TIMEOUT_MS })));
+    const { shared, use } = await this.#ready(circuit);
+    try {
+      const task: ProvingTask = { kind: 'warm', backend: this.backend, circuit: shared };
+      // An idle pool gives each thread one of these; a busy one warms itself.
+      const free = Math.max(1, this.threads - this.#executor.running - this.#executor.waiting);
+      await Promise.all(Array.from({ length: free }, () => this.#executor.run(task, { timeoutMs: PROVE_TIMEOUT_MS })));
+    } finally {
+      use?.release();
+    }
   }
 
   async prove(circuit: CircuitArtifacts, input: CircuitInput, options: ProveOptions = {}): Promise<ProveResult> {
     throwIfAborted(options.signal);
-    const shared = await this.#circuits.get(circuit);
-    return await this.#prove({ kind: 'prove', backend: this.backend, circuit: shared, input }, options);
+    return await this.#prove(circuit, { kind: 'prove', backend: this.backend, input }, options);
   }
 
   async proveMerkle(
@@ -83,11 +99,9 @@ export class PooledProver implements Prover {
         field: 'depth',
       });
     }
-    const shared = await this.#circuits.get(circuit);
-    const task: ProvingTask = {
+    const order: ProofOrder = {
       kind: 'prove-merkle',
       backend: this.backend,
-      circuit: shared,
       statement: {
         leaves: packElements(leaves),
         leafIndex,
@@ -96,21 +110,90 @@ export class PooledProver implements Prover {
         ...(root === undefined ? {} : { root: root.toString() }),
       },
     };
-    return await this.#prove(task, options);
+    return await this.#prove(circuit, order, options);
   }
 
-  async #prove(task: ProvingTask, options: ProveOptions): Promise<ProveResult> {
+  /** The circuit in memory that threads share; for backends that prepare keys, prepared, until `use` is released. */
+  async #ready(
+    circuit: CircuitArtifacts,
+    signal?: AbortSignal,
+  ): Promise<{ readonly shared: SharedCircuit; readonly use?: CircuitUse }> {
+    const shared = await this.#circuits.get(circuit);
+    if (this.#host === undefined) return { shared };
+    const preparing = this.#host.use(circuit.digest, shared.zkey, (piece, workBytes) => this.#piece(piece, workBytes));
+    // Whoever else waits for the same circuit is not disturbed by one who stops waiting.
+    const use = await unlessAborted(preparing, signal, (late) => late.release());
+    return { shared: { ...shared, prepared: use.circuit }, use };
+  }
+
+  async #piece(piece: PrepareTask, workBytes: number): Promise<unknown> {
+    const host = this.#host;
+    let area: Region | undefined;
+    return await this.#executor.run(
+      { kind: 'prepare', backend: 'wasm', piece },
+      {
+        timeoutMs: PROVE_TIMEOUT_MS,
+        onStart: () => {
+          if (workBytes === 0 || host === undefined || piece.kind === 'scan-key') return;
+          area = host.takeArea(workBytes);
+          piece.workAt = area.at;
+        },
+        onReleased: () => {
+          if (area) host?.giveBackArea(area);
+        },
+      },
+    );
+  }
+
+  async #prove(circuit: CircuitArtifacts, order: ProofOrder, options: ProveOptions): Promise<ProveResult> {
+    const { shared, use } = await this.#ready(circuit, options.signal);
+    const task = { ...order, circuit: shared } as ProofTask;
+    const together = this.#together(options.mode ?? this.#mode);
+    this.#proofs += 1;
+    try {
+      const timeoutMs = options.timeoutMs ?? PROVE_TIMEOUT_MS;
+      const onEvent = (event: unknown): void => options.onStage?.((event as StageEvent).stage);
+      const common = { signal: options.signal, timeoutMs, onEvent };
+      const { queueMs, answer } =
+        together && this.#host
+          ? await proveJointly(this.#executor, this.#host, task, common)
+          : await this.#alone(task, common);
+      const { proof, publicSignals, witnessMs, proveMs, verifyMs } = answer;
+      return { proof, publicSignals, backend: this.backend, timings: { queueMs, witnessMs, proveMs, verifyMs } };
+    } finally {
+      this.#proofs -= 1;
+      use?.release();
+    }
+  }
+
+  /** Whether all threads are to work on one proof. */
+  #together(mode: ProveMode): boolean {
+    if (this.#host === undefined || this.threads < 2) return false;
+    return mode === 'latency' || (mode === 'auto' && this.#proofs === 0 && this.#executor.running === 0);
+  }
+
+  async #alone(
+    task: ProofTask,
+    options: RunTaskOptions,
+  ): Promise<{ readonly queueMs: number; readonly answer: ProvedAnswer }> {
+    const host = this.#host;
+    const { prepared } = task.circuit;
     let queueMs = 0;
-    const answer = (await this.#pool.run(task, {
-      signal: options.signal,
-      timeoutMs: options.timeoutMs ?? PROVE_TIMEOUT_MS,
-      onEvent: (event) => options.onStage?.((event as StageEvent).stage),
+    let area: Region | undefined;
+    const answer = (await this.#executor.run(task, {
+      ...options,
       onStart: (waitedMs) => {
         queueMs = waitedMs;
+        if (host && prepared) {
+          area = host.takeArea(prepared.proof.bytes);
+          task.areaAt = area.at;
+        }
+      },
+      onReleased: () => {
+        if (area) host?.giveBackArea(area);
       },
     })) as ProvedAnswer;
-    const { proof, publicSignals, witnessMs, proveMs, verifyMs } = answer;
-    return { proof, publicSignals, backend: this.backend, timings: { queueMs, witnessMs, proveMs, verifyMs } };
+    return { queueMs, answer };
   }
 
   async verify(
@@ -120,7 +203,7 @@ export class PooledProver implements Prover {
     options: { signal?: AbortSignal } = {},
   ): Promise<boolean> {
     const task: ProvingTask = { kind: 'verify', backend: this.backend, verificationKey, proof, publicSignals };
-    return (await this.#pool.run(task, { signal: options.signal, timeoutMs: SHORT_TIMEOUT_MS })) as boolean;
+    return (await this.#executor.run(task, { signal: options.signal, timeoutMs: SHORT_TIMEOUT_MS })) as boolean;
   }
 
   async merkleRoot(leaves: readonly bigint[], depth: number): Promise<bigint> {
@@ -130,7 +213,7 @@ export class PooledProver implements Prover {
       backend: this.backend,
       tree: { leaves: packElements(leaves), depth },
     };
-    return (await this.#pool.run(task, { timeoutMs: SHORT_TIMEOUT_MS })) as bigint;
+    return (await this.#executor.run(task, { timeoutMs: SHORT_TIMEOUT_MS })) as bigint;
   }
 
   async merklePath(leaves: readonly bigint[], depth: number, leafIndex: number): Promise<MerklePath> {
@@ -142,12 +225,12 @@ export class PooledProver implements Prover {
       tree: { leaves: packElements(leaves), depth },
       leafIndex,
     };
-    return (await this.#pool.run(task, { timeoutMs: SHORT_TIMEOUT_MS })) as PathAnswer;
+    return (await this.#executor.run(task, { timeoutMs: SHORT_TIMEOUT_MS })) as PathAnswer;
   }
 
   async close(): Promise<void> {
     this.#circuits.clear();
-    await this.#pool.close();
+    await this.#executor.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -157,4 +240,32 @@ export class PooledProver implements Prover {
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new ZkraftError('prover_aborted', 'proving was cancelled before it began');
+}
+
+/** The result, or the abort if it comes first: then `onLate` has what comes after all. */
+async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  onLate: (late: T) => void,
+): Promise<T> {
+  if (signal === undefined) return await promise;
+  return await new Promise<T>((resolve, reject) => {
+    let over = false;
+    const onAbort = (): void => {
+      over = true;
+      reject(new ZkraftError('prover_aborted', 'proving was cancelled'));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(
+      (value) => {
+        signal.removeEventListener('abort', onAbort);
+        if (over) onLate(value);
+        else resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener('abort', onAbort);
+        reject(error);
+      },
+    );
+  });
 }

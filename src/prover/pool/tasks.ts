@@ -6,6 +6,7 @@
  */
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
+import type { PlainPoint, PreparedCircuit, PrepareTask, SumPart, Sums } from '../wasm/index.ts';
 
 export interface SharedCircuit {
   readonly digest: string;
@@ -13,6 +14,8 @@ export interface SharedCircuit {
   readonly zkey: SharedArrayBuffer;
   readonly wasm: SharedArrayBuffer;
   readonly verificationKey: VerificationKey;
+  /** For the `wasm` backend: the key in the kernels' memory. */
+  readonly prepared?: PreparedCircuit;
 }
 
 export interface TreeTask {
@@ -33,13 +36,39 @@ export type ProvingTask =
       readonly backend: BackendName;
       readonly circuit: SharedCircuit;
       readonly input: CircuitInput;
+      /** For the `wasm` backend: the proof's own area, taken when the task begins. */
+      areaAt?: number;
+      /** Only the witness, into the area: others prove from it. */
+      readonly witnessOnly?: true;
     }
   | {
       readonly kind: 'prove-merkle';
       readonly backend: BackendName;
       readonly circuit: SharedCircuit;
       readonly statement: MerkleTask;
+      areaAt?: number;
+      readonly witnessOnly?: true;
     }
+  /** Parts of a proof whose witness is in its area, for several threads. */
+  | { readonly kind: 'quotient'; readonly backend: 'wasm'; readonly circuit: PreparedCircuit; readonly areaAt: number }
+  | {
+      readonly kind: 'sums';
+      readonly backend: 'wasm';
+      readonly circuit: PreparedCircuit;
+      readonly areaAt: number;
+      readonly parts: readonly (readonly SumPart[])[];
+      /** An area of its own, as large as a proof's work area. */
+      workAt?: number;
+    }
+  | {
+      readonly kind: 'finish';
+      readonly backend: 'wasm';
+      readonly circuit: SharedCircuit;
+      readonly areaAt: number;
+      readonly sums: Sums;
+      readonly publicSignals: readonly string[];
+    }
+  | { readonly kind: 'prepare'; readonly backend: 'wasm'; readonly piece: PrepareTask }
   | {
       readonly kind: 'verify';
       readonly backend: BackendName;
@@ -62,6 +91,13 @@ export interface ProvedAnswer {
   readonly proveMs: number;
   readonly verifyMs: number;
 }
+
+export interface WitnessAnswer {
+  readonly publicSignals: readonly string[];
+  readonly witnessMs: number;
+}
+
+export type SumsAnswer = readonly (PlainPoint | null)[];
 
 export interface PathAnswer {
   readonly root: bigint;

@@ -153,7 +153,15 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
       if (!next) return;
       this.#running.set(next.id, next);
       for (const thread of this.#piscina.threads) this.#known.add(thread);
-      next.options.onStart?.(performance.now() - next.queuedAtMs);
+      try {
+        next.options.onStart?.(performance.now() - next.queuedAtMs);
+      } catch (error) {
+        // What it needs to begin is not to be had.
+        this.#running.delete(next.id);
+        next.settle({ error: ZkraftError.from(error) });
+        next.options.onReleased?.();
+        continue;
+      }
       const order: PoolOrder<Task> = { id: next.id, task: next.task };
       this.#piscina
         .run(order, { signal: next.stop.signal })

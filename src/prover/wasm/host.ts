@@ -1,0 +1,188 @@
+/**
+ * The main thread's side of the `wasm` backend: the memory that all threads share, circuits prepared in it, and an area
+ * for each proof under way.
+ *
+ * A circuit is prepared once, by pieces in the threads (or read from the disk's cache), and stays while it is among
+ * those used last; one that proofs still use goes only when they are done. An area is taken when a task begins and
+ * given back when nothing of the task runs any more, wiped.
+ */
+import { invariant } from '../../common/index.ts';
+import {
+  createKernelMemory,
+  instantiateKernels,
+  type Kernels,
+  RESERVED_BYTES,
+  type SelectedKernels,
+} from '../kernels/index.ts';
+import type { TableCache, TableKey } from '../table-cache/index.ts';
+import {
+  assembleCircuit,
+  layOutCircuit,
+  moved,
+  type PreparedCircuit,
+  placeTables,
+  sliceWorkBytes,
+  tableSlices,
+} from './groth16/index.ts';
+import { MemoryRegions, type Region } from './memory-regions.ts';
+import type { QuotientPlan } from './quotient/index.ts';
+import type { PrepareTask, ScanAnswer, WasmThreadData } from './thread.ts';
+
+/** Of tables and areas together; addresses end at 4 GiB. */
+const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 65_536 * 2;
+/** Of the tables of one circuit: enough for 2^17 wires at full depth. */
+export const TABLE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Raised when what is kept on disk means something else. */
+const TABLES_VERSION = 1;
+
+export interface HostOptions {
+  readonly selected: SelectedKernels;
+  readonly circuitsMax: number;
+  readonly tableBytesMax?: number;
+  readonly cache?: TableCache;
+}
+
+/** Runs a piece of work in some thread, with an area of so many bytes if it needs one. */
+export type RunPiece = (task: PrepareTask, workBytes: number) => Promise<unknown>;
+
+interface Held {
+  readonly circuit: PreparedCircuit;
+  readonly region: Region;
+  users: number;
+  evicted: boolean;
+}
+
+/** A circuit that stays where it is until it is let go. */
+export interface CircuitUse {
+  readonly circuit: PreparedCircuit;
+  release(): void;
+}
+
+export class WasmHost {
+  readonly kernels: Kernels;
+  readonly #options: HostOptions;
+  readonly #regions: MemoryRegions;
+  readonly #circuits = new Map<string, Promise<Held>>();
+
+  static async create(options: HostOptions): Promise<WasmHost> {
+    return new WasmHost(options, await instantiateKernels(options.selected.kernel, createKernelMemory()));
+  }
+
+  constructor(options: HostOptions, kernels: Kernels) {
+    this.kernels = kernels;
+    this.#options = options;
+    this.#regions = new MemoryRegions(kernels.memory, RESERVED_BYTES, MEMORY_BYTES_MAX);
+  }
+
+  get threadData(): WasmThreadData {
+    const { selected } = this.#options;
+    return { kernel: selected.kernel, verifying: selected.verifying, memory: this.kernels.memory };
+  }
+
+  /** Throws `overloaded` when there is no room. */
+  takeArea(bytes: number): Region {
+    return this.#regions.take(bytes);
+  }
+
+  giveBackArea(region: Region): void {
+    this.#regions.giveBack(region, { wipe: true });
+  }
+
+  /** Prepares the circuit unless it is there. Rejects as the pieces do. */
+  async use(digest: string, zkey: SharedArrayBuffer, run: RunPiece): Promise<CircuitUse> {
+    let made = this.#circuits.get(digest);
+    if (made === undefined) {
+      made = this.#prepare(zkey, run);
+      // What went wrong once need not go wrong again.
+      made.catch(() => {
+        if (this.#circuits.get(digest) === made) this.#circuits.delete(digest);
+      });
+    } else {
+      // Last used, last out.
+      this.#circuits.delete(digest);
+    }
+    this.#circuits.set(digest, made);
+    const held = await made;
+    held.users += 1;
+    await this.#evict();
+    let released = false;
+    return {
+      circuit: held.circuit,
+      release: () => {
+        if (released) return;
+        released = true;
+        held.users -= 1;
+        this.#drop(held);
+      },
+    };
+  }
+
+  async #evict(): Promise<void> {
+    for (const [digest, made] of this.#circuits) {
+      if (this.#circuits.size <= this.#options.circuitsMax) return;
+      this.#circuits.delete(digest);
+      void made.then(
+        (held) => {
+          held.evicted = true;
+          this.#drop(held);
+        },
+        () => {},
+      );
+    }
+  }
+
+  #drop(held: Held): void {
+    if (held.evicted && held.users === 0) this.#regions.giveBack(held.region, { wipe: false });
+  }
+
+  async #prepare(zkey: SharedArrayBuffer, run: RunPiece): Promise<Held> {
+    const { cache, selected, tableBytesMax = TABLE_BYTES_MAX } = this.#options;
+    const { scan, digest } = (await run({ kind: 'scan-key', zkey }, 0)) as ScanAnswer;
+    const layout = layOutCircuit(this.kernels, scan, tableBytesMax);
+    const region = this.#regions.take(layout.bytes);
+    const key: TableKey = { zkeyDigest: digest, layout: selected.kernel.tier, version: TABLES_VERSION };
+    try {
+      const cached = await this.#load(key, region, layout.bytes);
+      if (cached !== undefined) return { circuit: cached, region, users: 0, evicted: false };
+      const tables = placeTables(this.kernels, scan, layout, region.at);
+      const quotientAt = region.at + layout.quotientAt;
+      const workBytes = sliceWorkBytes(this.kernels);
+      const pieces = tableSlices(tables).map((slice) =>
+        run({ kind: 'build-tables', zkey, slice, workAt: 0 }, workBytes),
+      );
+      const plan = run({ kind: 'write-quotient', zkey, at: quotientAt, workAt: 0 }, scan.quotientWorkBytes);
+      await settled([...pieces, plan]);
+      const circuit = assembleCircuit(this.kernels, scan, layout, region.at, tables, (await plan) as QuotientPlan);
+      if (cache)
+        void cache.store(key, { at: region.at, circuit }, [
+          { name: 'circuit', bytes: this.#bytes(region, layout.bytes) },
+        ]);
+      return { circuit, region, users: 0, evicted: false };
+    } catch (error) {
+      this.#regions.giveBack(region, { wipe: false });
+      throw error;
+    }
+  }
+
+  #bytes(region: Region, bytes: number): Uint8Array {
+    return new Uint8Array(this.kernels.memory.buffer, region.at, bytes);
+  }
+
+  async #load(key: TableKey, region: Region, bytes: number): Promise<PreparedCircuit | undefined> {
+    const { cache } = this.#options;
+    const found = await cache?.load(key, ({ sectionBytes }) =>
+      sectionBytes.get('circuit') === bytes ? { circuit: this.#bytes(region, bytes) } : undefined,
+    );
+    if (found === undefined) return undefined;
+    const { at, circuit } = found.meta as { at: number; circuit: PreparedCircuit };
+    invariant(Number.isSafeInteger(at), 'tables are kept with the address that they were made for');
+    return moved(circuit, region.at - at);
+  }
+}
+
+/** All are over, whatever their end: nobody writes to the region any more. Then the first failure, if there is one. */
+async function settled(pieces: readonly Promise<unknown>[]): Promise<void> {
+  const ends = await Promise.allSettled(pieces);
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
+}

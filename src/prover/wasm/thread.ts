@@ -1,0 +1,142 @@
+/**
+ * What a proving thread of the `wasm` backend is given and does: kernels over the memory that all threads share, a
+ * verifier and a hash of its own, and pieces of preparing and proving.
+ *
+ * Addresses come with each task; the thread keeps none of what belongs to a circuit.
+ */
+import { invariant, ZkraftError } from '../../common/index.ts';
+import type { ProverBackend, ProvingKey } from '../backend.ts';
+import type { Groth16Proof, VerificationKey, Witness } from '../formats/index.ts';
+import { instantiateKernels, type KernelModule, type Kernels } from '../kernels/index.ts';
+import type { Hash2 } from '../merkle/index.ts';
+import {
+  assembleProof,
+  buildSlice,
+  computeQuotient,
+  type KeyScan,
+  type PreparedCircuit,
+  placeWitness,
+  proveGroth16,
+  publicSignalsOf,
+  type SumPart,
+  type Sums,
+  scaleWitness,
+  scanZkey,
+  sumParts,
+  type TableSlice,
+  writeQuotient,
+  zkeyDigest,
+} from './groth16/index.ts';
+import { createLaneHash } from './lane-hash.ts';
+import type { PlainPoint } from './msm/index.ts';
+import type { QuotientPlan } from './quotient/index.ts';
+import { Verifier } from './verifier.ts';
+
+/** Sent once to each thread, when it starts. */
+export interface WasmThreadData {
+  readonly kernel: KernelModule;
+  /** Of two lanes. */
+  readonly verifying: KernelModule;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** Pieces of preparing a key. `zkey`: the file, in memory that all threads share. */
+export type PrepareTask =
+  | { readonly kind: 'scan-key'; readonly zkey: SharedArrayBuffer }
+  | { readonly kind: 'write-quotient'; readonly zkey: SharedArrayBuffer; readonly at: number; workAt: number }
+  | { readonly kind: 'build-tables'; readonly zkey: SharedArrayBuffer; readonly slice: TableSlice; workAt: number };
+
+export interface ScanAnswer {
+  readonly scan: KeyScan;
+  readonly digest: string;
+}
+
+export class WasmThread implements ProverBackend {
+  readonly name = 'wasm';
+  readonly #kernels: Kernels;
+  readonly #verifier: Verifier;
+  readonly #module: KernelModule;
+  #hash: Promise<Hash2> | undefined;
+
+  static async create(given: WasmThreadData): Promise<WasmThread> {
+    const kernels = await instantiateKernels(given.kernel, given.memory);
+    return new WasmThread(kernels, await Verifier.create(given.verifying), given.verifying);
+  }
+
+  constructor(kernels: Kernels, verifier: Verifier, module: KernelModule) {
+    this.#kernels = kernels;
+    this.#verifier = verifier;
+    this.#module = module;
+  }
+
+  async warm(key?: ProvingKey): Promise<void> {
+    await this.hash2();
+    if (key?.verificationKey) this.#verifier.prepare(key.verificationKey);
+  }
+
+  async prove(key: ProvingKey, witness: Witness): Promise<{ proof: Groth16Proof; publicSignals: readonly string[] }> {
+    const { prepared } = key;
+    invariant(prepared?.areaAt !== undefined, 'a wasm proof needs a prepared circuit and an area');
+    const publicSignals = publicSignalsOf(prepared.circuit, witness);
+    return { proof: proveGroth16(this.#kernels, prepared.circuit, witness, prepared.areaAt), publicSignals };
+  }
+
+  /** The witness, r and s to the proof's area; the public signals. */
+  begin(circuit: PreparedCircuit, witness: Witness, areaAt: number): string[] {
+    const publicSignals = publicSignalsOf(circuit, witness);
+    placeWitness(this.#kernels, circuit, witness, areaAt);
+    return publicSignals;
+  }
+
+  /** H's scalars, and r w, from a witness that is in its area. */
+  computeQuotient(circuit: PreparedCircuit, areaAt: number): void {
+    const workAt = areaAt + circuit.proof.work;
+    scaleWitness(this.#kernels, circuit, areaAt, workAt);
+    computeQuotient(this.#kernels, circuit, areaAt, workAt);
+  }
+
+  sums(
+    circuit: PreparedCircuit,
+    parts: readonly (readonly SumPart[])[],
+    areaAt: number,
+    workAt: number,
+  ): (PlainPoint | null)[] {
+    return parts.map((some) => sumParts(this.#kernels, circuit, some, areaAt, workAt));
+  }
+
+  assemble(circuit: PreparedCircuit, sums: Sums, areaAt: number): Groth16Proof {
+    return assembleProof(this.#kernels, circuit, sums, areaAt);
+  }
+
+  async verify(
+    verificationKey: VerificationKey,
+    proof: Groth16Proof,
+    publicSignals: readonly string[],
+  ): Promise<boolean> {
+    return this.#verifier.verify(verificationKey, proof, publicSignals);
+  }
+
+  hash2(): Promise<Hash2> {
+    this.#hash ??= createLaneHash(this.#module);
+    return this.#hash;
+  }
+
+  prepare(task: PrepareTask): ScanAnswer | QuotientPlan | undefined {
+    const zkey = new Uint8Array(task.zkey);
+    switch (task.kind) {
+      case 'scan-key':
+        return { scan: scanZkey(this.#kernels, zkey), digest: zkeyDigest(zkey) };
+      case 'write-quotient':
+        return writeQuotient(this.#kernels, zkey, task.at, task.workAt);
+      case 'build-tables':
+        buildSlice(this.#kernels, zkey, task.slice, task.workAt);
+        return undefined;
+    }
+  }
+}
+
+/** For tasks that only a thread with kernels can do. */
+export function requireWasmThread(thread: WasmThread | undefined): WasmThread {
+  if (thread) return thread;
+  throw new ZkraftError('internal', 'a thread without kernels was asked to use them');
+}

@@ -1,0 +1,88 @@
+/**
+ * Verification in one thread, with keys prepared as they come: a memory and kernels of its own, of two lanes whatever the
+ * prover computes with, so that what proves and what checks share nothing but code.
+ */
+
+import type { Groth16Proof, VerificationKey } from '../formats/snarkjs-json.ts';
+import {
+  createKernelMemory,
+  instantiateKernels,
+  type KernelModule,
+  type Kernels,
+  RESERVED_BYTES,
+} from '../kernels/index.ts';
+import { MemoryRegions, type Region } from './memory-regions.ts';
+import {
+  type PreparedKey,
+  preparationBytes,
+  prepareVerificationKey,
+  verificationWorkBytes,
+  verify,
+} from './verify/index.ts';
+
+/** Prepared keys take 200 KB each for a few public signals. */
+const KEYS_MAX = 32;
+const BYTES_MAX = 512 * 1024 * 1024;
+
+interface Entry {
+  readonly prepared: PreparedKey;
+  readonly region: Region;
+  readonly work: Region;
+}
+
+export class Verifier {
+  readonly #kernels: Kernels;
+  readonly #regions: MemoryRegions;
+  readonly #keys = new Map<string, Entry>();
+
+  static async create(module: KernelModule): Promise<Verifier> {
+    return new Verifier(await instantiateKernels(module, createKernelMemory()));
+  }
+
+  constructor(kernels: Kernels) {
+    this.#kernels = kernels;
+    this.#regions = new MemoryRegions(kernels.memory, RESERVED_BYTES, BYTES_MAX);
+  }
+
+  /** Prepares the key (80 ms) unless it is there. Throws `vkey_invalid`. */
+  prepare(key: VerificationKey): void {
+    this.#entry(key);
+  }
+
+  /** Throws `vkey_invalid`, `proof_malformed`, `public_signals_malformed`. */
+  verify(key: VerificationKey, proof: Groth16Proof, publicSignals: readonly string[]): boolean {
+    const { prepared, work } = this.#entry(key);
+    return verify(this.#kernels, prepared, proof, publicSignals, work.at);
+  }
+
+  #entry(key: VerificationKey): Entry {
+    const name = JSON.stringify(key);
+    let entry = this.#keys.get(name);
+    if (entry === undefined) {
+      entry = this.#make(key);
+    } else {
+      // Last used, last out.
+      this.#keys.delete(name);
+    }
+    this.#keys.set(name, entry);
+    for (const [oldest, { region, work }] of this.#keys) {
+      if (this.#keys.size <= KEYS_MAX) break;
+      this.#keys.delete(oldest);
+      this.#regions.giveBack(region, { wipe: false });
+      this.#regions.giveBack(work, { wipe: false });
+    }
+    return entry;
+  }
+
+  #make(key: VerificationKey): Entry {
+    const region = this.#regions.take(preparationBytes(this.#kernels, key.nPublic));
+    try {
+      const prepared = prepareVerificationKey(this.#kernels, key, region.at);
+      const work = this.#regions.take(verificationWorkBytes(this.#kernels, prepared));
+      return { prepared, region, work };
+    } catch (error) {
+      this.#regions.giveBack(region, { wipe: false });
+      throw error;
+    }
+  }
+}
