@@ -24,6 +24,7 @@ export {
   proofToBytes,
   signalsFromBytes,
   signalsToBytes,
+  spellProof,
   type VerificationKey,
   verificationKeyFromZkey,
 } from './formats/index.ts';
