@@ -9,26 +9,23 @@ import type { TestPostgres } from '../support/postgres.ts';
 
 /** Each by words that stand in it alone. */
 const STATEMENTS = {
-  'ready tasks': '%FROM tasks%ORDER BY priority DESC, created_at, id LIMIT%',
+  /** Which tasks are next. */
+  ready: '%AS lane (%',
+  /** What was decided, into its rows. */
   project: 'WITH moved AS (%',
-  'leased tasks': '%lease_epoch, request_id FROM tasks%',
-  'cancel requests': '%cancel_requested_by, cancel_request_id FROM tasks%',
-  'count tasks': 'SELECT%count(*)%FROM tasks%',
-  'insert a task': 'WITH blob AS (%',
 } as const;
 
-export type StatementName = keyof typeof STATEMENTS;
+type StatementName = keyof typeof STATEMENTS;
 
 export interface StatementCost {
   readonly calls: number;
-  readonly rows: number;
-  /** Planning and execution of one call, on the average. */
-  readonly meanMs: number;
-  /** 8 KiB pages of one call, on the average, wherever they came from. */
+  /** Planning and execution, of all calls. */
+  readonly ms: number;
+  /** Pages of 8 KiB, of all calls, wherever they came from. */
   readonly pages: number;
 }
 
-export type Costs = Readonly<Partial<Record<StatementName, StatementCost>>>;
+export type Costs = Readonly<Record<StatementName, StatementCost>>;
 
 /** To be called before databases are made: the server is restarted with the module loaded. */
 export async function countStatements(postgres: TestPostgres): Promise<void> {
@@ -56,24 +53,7 @@ export class DatabaseCosts {
 
   /** Since the last call. */
   async take(): Promise<Costs> {
-    const costs: Partial<Record<StatementName, StatementCost>> = {};
-    for (const [name, pattern] of Object.entries(STATEMENTS) as [StatementName, string][]) {
-      const { rows } = await this.#client.query<Record<string, string>>(
-        `SELECT sum(calls) AS calls, sum(rows) AS rows, sum(total_exec_time + total_plan_time) AS ms,
-                sum(shared_blks_hit + shared_blks_read) AS pages
-         FROM pg_stat_statements WHERE query LIKE $1 AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-        [pattern],
-      );
-      const calls = Number(rows[0]?.calls ?? 0);
-      if (calls === 0) continue;
-      const mean = (total: string | undefined): number => Number(total ?? 0) / calls;
-      costs[name] = {
-        calls,
-        rows: mean(rows[0]?.rows),
-        meanMs: mean(rows[0]?.ms),
-        pages: mean(rows[0]?.pages),
-      };
-    }
+    const costs = { ready: await this.#costOf('ready'), project: await this.#costOf('project') };
     await this.#client.query('SELECT pg_stat_statements_reset()');
     return costs;
   }
@@ -89,6 +69,18 @@ export class DatabaseCosts {
       attemptsMax: Math.max(0, ...rows.map(({ attempts }) => attempts)),
       events: Number(told[0]?.events ?? 0),
     };
+  }
+
+  async #costOf(name: StatementName): Promise<StatementCost> {
+    const { rows } = await this.#client.query<Record<'calls' | 'ms' | 'pages', string | null>>(
+      `SELECT sum(calls) AS calls, sum(total_exec_time + total_plan_time) AS ms,
+              sum(shared_blks_hit + shared_blks_read) AS pages
+       FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
+       WHERE datname = current_database() AND query LIKE $1`,
+      [STATEMENTS[name]],
+    );
+    const [row] = rows;
+    return { calls: Number(row?.calls), ms: Number(row?.ms), pages: Number(row?.pages) };
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,7 @@ import { countStatements, DatabaseCosts } from './database-costs.ts';
 import { Load } from './load.ts';
 import { ReadyWorker } from './ready-worker.ts';
 import { LEAVES_PER_TREE, proveStatements } from './statements.ts';
-import type { Sample } from './verdict.ts';
+import type { Sample, Window } from './verdict.ts';
 
 export interface SoakOptions {
   readonly tasks: number;
@@ -22,7 +22,7 @@ export interface SoakOptions {
   readonly warmUp: number;
   /** Completed between two samples. */
   readonly sampleEach: number;
-  /** CPU is taken in windows of so many tasks. */
+  /** Costs are taken in windows of so many tasks. */
   readonly window: number;
   readonly nodeFlags?: readonly string[];
   readonly say: (line: string) => void;
@@ -30,7 +30,7 @@ export interface SoakOptions {
 }
 
 /** Real proofs made for a soak. More than the 256 trees that a coordinator keeps leaves of, so that some are read again. */
-const TREES_MAX = 320;
+const TREES_MAX = 272;
 const TASKS_PER_TREE = 320;
 const WORKERS = 2;
 const SLOTS = 32;
@@ -106,18 +106,25 @@ async function measure(options: SoakOptions, parts: Parts): Promise<SoakResult> 
   let from = load.completed;
   const begun = from;
   for (let next = options.sampleEach; next <= options.tasks; next += options.sampleEach) {
-    const cpuMs: number[] = [];
+    const windows: Window[] = [];
     let used = before.cpuMs;
     while (from < next) {
       await load.reach(Math.min(next, from + options.window));
       const now = await coordinator.measure();
-      cpuMs.push((now.cpuMs - used) / (load.completed - from));
+      const tasks = load.completed - from;
+      const { ready, project } = await costs.take();
+      windows.push({
+        cpuMs: (now.cpuMs - used) / tasks,
+        readyMs: ready.ms / ready.calls,
+        readyPages: ready.pages / ready.calls,
+        projectMs: project.ms / tasks,
+        projectPages: project.pages / tasks,
+      });
       used = now.cpuMs;
-      from = load.completed;
+      from += tasks;
     }
     const { collected, rssBytes: rssRawBytes } = await coordinator.measure(true);
     before = collected;
-    const { 'ready tasks': ready, project } = await costs.take();
     const sample: Sample = {
       tasks: from,
       elapsedMs: performance.now() - startedMs,
@@ -128,12 +135,8 @@ async function measure(options: SoakOptions, parts: Parts): Promise<SoakResult> 
       heapBytes: collected.heapBytes,
       outbox: collected.outbox,
       logBytes: await bytesUnder(logDir),
-      cpuMs,
       latenciesMs: load.takeLatencies(),
-      readyMs: ready?.meanMs ?? Number.NaN,
-      readyPages: ready?.pages ?? Number.NaN,
-      projectMs: project?.meanMs ?? Number.NaN,
-      projectPages: project?.pages ?? Number.NaN,
+      windows,
     };
     samples.push(sample);
     options.sampled(sample);

@@ -16,12 +16,20 @@ export interface Sample {
   readonly heapBytes: number;
   readonly outbox: number;
   readonly logBytes: number;
-  /** CPU of the coordinator's process for one task, of each window since the sample before. */
-  readonly cpuMs: readonly number[];
   /** From insert to assignment, of the urgent tasks since the sample before. */
   readonly latenciesMs: readonly number[];
+  /** Of each window since the sample before. */
+  readonly windows: readonly Window[];
+}
+
+/** What a task cost within some hundreds of them. */
+export interface Window {
+  /** Of the coordinator's process, all its threads, for one task. */
+  readonly cpuMs: number;
+  /** In PostgreSQL: time and pages of one question which tasks are next. */
   readonly readyMs: number;
   readonly readyPages: number;
+  /** In PostgreSQL: time and pages of writing down all that was decided about one task. */
   readonly projectMs: number;
   readonly projectPages: number;
 }
@@ -78,14 +86,17 @@ export function judge(samples: readonly Sample[], thresholds: Thresholds): Findi
       pass: growthOf(rssBefore, rssLargest) <= thresholds.rssGrowthMax,
       text: `${megabytes(rssBefore)} at 20 %, then ${megabytes(rssLargest)} at most, ${percent(growthOf(rssBefore, rssLargest))}; at most ${percent(thresholds.rssGrowthMax)}`,
     },
-    grown('CPU for a task', median(first.cpuMs), median(last.cpuMs), 'ms'),
+    grown('CPU for a task', of('cpuMs', first), of('cpuMs', last), 'ms'),
     grown('latency', median(first.latenciesMs), median(last.latenciesMs), 'ms'),
-    grown('reading ready tasks', first.readyMs, last.readyMs, 'ms'),
-    grown('reading ready tasks', first.readyPages, last.readyPages, 'pages'),
-    grown('projecting', first.projectMs, last.projectMs, 'ms'),
-    grown('projecting', first.projectPages, last.projectPages, 'pages'),
+    grown('asking what is next', of('readyMs', first), of('readyMs', last), 'ms'),
+    grown('asking what is next', of('readyPages', first), of('readyPages', last), 'pages'),
+    grown('writing it down', of('projectMs', first), of('projectMs', last), 'ms'),
+    grown('writing it down', of('projectPages', first), of('projectPages', last), 'pages'),
   ];
 }
+
+/** The median over the sample's windows. */
+export const of = (what: keyof Window, sample: Sample): number => median(sample.windows.map((window) => window[what]));
 
 /** Of an even count, the lower of the two in the middle; NaN of none. */
 export function median(values: readonly number[]): number {
