@@ -1,5 +1,5 @@
 /** A sample as a line of the table. */
-import { median, megabytes, of, type Sample } from './verdict.ts';
+import { median, medianOf, megabytes, type Sample } from './verdict.ts';
 
 const COLUMNS: readonly (readonly [head: string, of: (sample: Sample) => string])[] = [
   ['tasks', ({ tasks }) => String(tasks)],
@@ -11,12 +11,12 @@ const COLUMNS: readonly (readonly [head: string, of: (sample: Sample) => string]
   ['RSS before gc', ({ rssRawBytes }) => megabytes(rssRawBytes)],
   ['heap', ({ heapBytes }) => megabytes(heapBytes)],
   ['outbox', ({ outbox }) => String(outbox)],
-  ['CPU ms', (sample) => of('cpuMs', sample).toFixed(2)],
+  ['CPU ms', (sample) => medianOf('cpuMs', sample).toFixed(2)],
   ['latency ms', ({ latenciesMs }) => median(latenciesMs).toFixed(1)],
-  ['next ms', (sample) => of('readyMs', sample).toFixed(2)],
-  ['pages', (sample) => of('readyPages', sample).toFixed(1)],
-  ['write ms', (sample) => of('projectMs', sample).toFixed(3)],
-  ['pages', (sample) => of('projectPages', sample).toFixed(1)],
+  ['next ms', (sample) => medianOf('readyMs', sample).toFixed(2)],
+  ['pages', (sample) => medianOf('readyPages', sample).toFixed(1)],
+  ['write ms', (sample) => medianOf('projectMs', sample).toFixed(3)],
+  ['pages', (sample) => medianOf('projectPages', sample).toFixed(1)],
 ];
 
 const WIDTHS = COLUMNS.map(([head]) => Math.max(9, head.length));

@@ -18,6 +18,9 @@ if (!Number.isSafeInteger(tasks) || tasks < 4_000) {
 }
 const profileDir = values['cpu-prof'];
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const interrupted = new AbortController();
+// The second one ends this process as usual.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 const sampleEach = Math.floor(tasks / 10);
 const { samples, tasksPerSecond } = await soak({
   tasks,
@@ -25,6 +28,7 @@ const { samples, tasksPerSecond } = await soak({
   sampleEach,
   window: Math.max(100, Math.min(1_000, Math.floor(sampleEach / 5))),
   nodeFlags: profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`],
+  signal: interrupted.signal,
   say: (line) => process.stderr.write(`${line}\n`),
   sampled: (sample) => {
     if (sample.tasks < sampleEach * 1.5) say(TABLE_HEAD);

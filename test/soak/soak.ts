@@ -25,6 +25,8 @@ export interface SoakOptions {
   /** Costs are taken in windows of so many tasks. */
   readonly window: number;
   readonly nodeFlags?: readonly string[];
+  /** Ends the run, once the proofs are made, and stops all that it started. */
+  readonly signal?: AbortSignal;
   readonly say: (line: string) => void;
   readonly sampled: (sample: Sample) => void;
 }
@@ -62,6 +64,9 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     const coordinator = await startCoordinatorProcess({ connectionString, logDir }, options.nodeFlags);
     cleanUps.push(() => coordinator.stop());
     const load = new Load({ store, statements, tasks: options.tasks });
+    const interrupt = (): void => load.fail(new Error('the soak was interrupted'));
+    options.signal?.addEventListener('abort', interrupt, { once: true });
+    if (options.signal?.aborted) interrupt();
     for (let n = 1; n <= WORKERS; n++) {
       const worker = new ReadyWorker({
         port: coordinator.port,

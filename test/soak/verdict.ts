@@ -86,17 +86,18 @@ export function judge(samples: readonly Sample[], thresholds: Thresholds): Findi
       pass: growthOf(rssBefore, rssLargest) <= thresholds.rssGrowthMax,
       text: `${megabytes(rssBefore)} at 20 %, then ${megabytes(rssLargest)} at most, ${percent(growthOf(rssBefore, rssLargest))}; at most ${percent(thresholds.rssGrowthMax)}`,
     },
-    grown('CPU for a task', of('cpuMs', first), of('cpuMs', last), 'ms'),
+    grown('CPU for a task', medianOf('cpuMs', first), medianOf('cpuMs', last), 'ms'),
     grown('latency', median(first.latenciesMs), median(last.latenciesMs), 'ms'),
-    grown('asking what is next', of('readyMs', first), of('readyMs', last), 'ms'),
-    grown('asking what is next', of('readyPages', first), of('readyPages', last), 'pages'),
-    grown('writing it down', of('projectMs', first), of('projectMs', last), 'ms'),
-    grown('writing it down', of('projectPages', first), of('projectPages', last), 'pages'),
+    grown('asking what is next', medianOf('readyMs', first), medianOf('readyMs', last), 'ms'),
+    grown('asking what is next', medianOf('readyPages', first), medianOf('readyPages', last), 'pages'),
+    grown('writing it down', medianOf('projectMs', first), medianOf('projectMs', last), 'ms'),
+    grown('writing it down', medianOf('projectPages', first), medianOf('projectPages', last), 'pages'),
   ];
 }
 
 /** The median over the sample's windows. */
-export const of = (what: keyof Window, sample: Sample): number => median(sample.windows.map((window) => window[what]));
+export const medianOf = (what: keyof Window, sample: Sample): number =>
+  median(sample.windows.map((window) => window[what]));
 
 /** Of an even count, the lower of the two in the middle; NaN of none. */
 export function median(values: readonly number[]): number {

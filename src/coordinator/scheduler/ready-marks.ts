@@ -10,9 +10,11 @@ import { READY_FROM_START, type ReadyKey } from '../../store/types.ts';
 
 /**
  * A pass begins at least so long before the newest task seen, by the database's clock: the time of a task is that of
- * the beginning of its insert, which can be visible only after later ones. The statement timeout, by default.
+ * the beginning of its insert, which can be visible only after later ones. Inserts take milliseconds; a slower one is
+ * found at the poll. More would cost each pass a page of the table for every task taken within that time, whenever
+ * an ANALYZE keeps PostgreSQL from forgetting their dead rows.
  */
-export const MARK_LAG_MS = 2_000;
+export const MARK_LAG_MS = 500;
 
 export class ReadyMarks {
   readonly #marks = new Map<number, ReadyKey>();
