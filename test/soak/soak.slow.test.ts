@@ -11,7 +11,7 @@ const TASKS = 6_000;
  * A run this short starts in a process that still grows into its caches, and other tests run beside it. What must not
  * be there, a cost for each task that ever ended, doubles within such a run, and more.
  */
-const WITH_ROOM: Thresholds = { ...PROMISED, rssGrowthMax: 1.3, costGrowthMax: 1.6 };
+const WITH_ROOM: Thresholds = { ...PROMISED, memoryGrowthMax: 1.3, costGrowthMax: 1.6 };
 
 test('after thousands of tasks the state is as small, and the next task as cheap, as at the start', async (t) => {
   const { samples, tasksPerSecond } = await soak({

@@ -128,15 +128,15 @@ async function measure(options: SoakOptions, parts: Parts): Promise<SoakResult> 
       used = now.cpuMs;
       from += tasks;
     }
-    const { collected, rssBytes: rssRawBytes } = await coordinator.measure(true);
+    const { collected, rssBytes } = await coordinator.measure(true);
     before = collected;
     const sample: Sample = {
       tasks: from,
       elapsedMs: performance.now() - startedMs,
       snapshotBytes: collected.snapshotBytes,
       snapshotBytesMax: collected.snapshotBytesMax,
-      rssBytes: collected.rssBytes,
-      rssRawBytes,
+      rssBytes,
+      rssCollectedBytes: collected.rssBytes,
       heapBytes: collected.heapBytes,
       outbox: collected.outbox,
       logBytes: await bytesUnder(logDir),
