@@ -12,8 +12,8 @@ const { values } = parseArgs({
   options: { tasks: { type: 'string', default: '100000' }, 'cpu-prof': { type: 'string' } },
 });
 const tasks = Number(values.tasks);
-if (!Number.isSafeInteger(tasks) || tasks < 4_000) {
-  process.stderr.write(`--tasks is ${values.tasks}; it must be a number from 4000 up\n`);
+if (!Number.isSafeInteger(tasks) || tasks < 6_000) {
+  process.stderr.write(`--tasks is ${values.tasks}; it must be a number from 6000 up\n`);
   process.exit(2);
 }
 const profileDir = values['cpu-prof'];
