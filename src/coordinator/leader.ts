@@ -228,7 +228,7 @@ export class Leader {
         return;
       }
       this.#options.logger.info('the database is reachable and ours');
-      this.driver.wake();
+      this.driver.lookAgain();
       this.#cancellations.wake();
       return;
     }
@@ -295,7 +295,7 @@ export class Leader {
           { ...this.#about(event.taskId), attempt: event.attempt, code: event.code, delay_ms: delayMs },
           'task will be tried again',
         );
-        setTimeout(() => this.driver.wake(), delayMs + 50).unref();
+        setTimeout(() => this.driver.lookAgain(), delayMs + 50).unref();
         break;
       }
       case 'failed':
@@ -388,7 +388,7 @@ export class Leader {
 
   async #countQueue(): Promise<void> {
     try {
-      this.#queueDepth = (await this.#options.store.countByStatus()).pending;
+      this.#queueDepth = await this.#options.store.countPending();
     } catch (error) {
       this.#options.logger.debug({ err: error }, 'the queue was not counted');
     }

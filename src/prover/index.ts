@@ -27,6 +27,7 @@ export {
   proofToBytes,
   signalsFromBytes,
   signalsToBytes,
+  spellProof,
   type VerificationKey,
   verificationKeyFromZkey,
 } from './formats/index.ts';

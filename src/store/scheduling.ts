@@ -9,16 +9,15 @@ import { fromHex, type Logger, sha256Hex, toHex, ZkraftError } from '../common/i
 import type { Database, Row } from './database.ts';
 import type { Listener } from './listener.ts';
 import { READY_COLUMNS, readyTaskOf } from './task-rows.ts';
-import {
-  type CancelRequest,
-  type ClusterRow,
-  type LeasedTask,
-  type ReadyTask,
-  type SchedulingStore,
-  TASK_STATUSES,
-  type TaskEvent,
-  type TaskProjection,
-  type TaskStatus,
+import type {
+  CancelRequest,
+  ClusterRow,
+  LeasedTask,
+  ReadyKey,
+  ReadyTask,
+  SchedulingStore,
+  TaskEvent,
+  TaskProjection,
 } from './types.ts';
 
 const INSERTED_CHANNEL = 'zkraft_task_inserted';
@@ -27,10 +26,16 @@ const CANCEL_CHANNEL = 'zkraft_task_cancel';
 export const PROJECTION_ROWS_MAX = 2_000;
 export const PAGE_ROWS_MAX = 10_000;
 
-const READY = `SELECT ${READY_COLUMNS} FROM tasks
-WHERE status = 'pending' AND cancel_requested_at IS NULL AND (not_before IS NULL OR not_before <= $2)`;
-const READY_AFTER = `AND priority <= $3 AND (priority < $3 OR (created_at, id) > ($4, $5::uuid))`;
-const READY_ORDER = 'ORDER BY priority DESC, created_at, id LIMIT $1';
+/** Each lane is one descent into `tasks_ready`, right to its key: what has ended before it is not walked over. */
+const READY = `
+SELECT ready.* FROM unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) AS lane (priority, created_at, id)
+CROSS JOIN LATERAL (
+  SELECT ${READY_COLUMNS} FROM tasks
+  WHERE status = 'pending' AND cancel_requested_at IS NULL AND (not_before IS NULL OR not_before <= $2)
+    AND tasks.priority = lane.priority AND (tasks.created_at, tasks.id) > (lane.created_at, lane.id)
+  ORDER BY tasks.created_at, tasks.id LIMIT $1
+) AS ready
+ORDER BY ready.priority DESC, ready.created_at, ready.id`;
 
 const PROJECT = `
 WITH moved AS (
@@ -77,21 +82,19 @@ export class PgSchedulingStore implements SchedulingStore {
   }
 
   async readyTasks(
-    after: ReadyTask | undefined,
+    after: readonly ReadyKey[],
     limit: number,
     nowMs: number = Date.now(),
   ): Promise<readonly ReadyTask[]> {
     checkLimit(limit);
     const now = new Date(nowMs);
-    const rows = after
-      ? await this.#database.query('reading ready tasks', `${READY} ${READY_AFTER} ${READY_ORDER}`, [
-          limit,
-          now,
-          after.priority,
-          after.createdAt,
-          after.id,
-        ])
-      : await this.#database.query('reading ready tasks', `${READY} ${READY_ORDER}`, [limit, now]);
+    const rows = await this.#database.query('reading ready tasks', READY, [
+      limit,
+      now,
+      after.map(({ priority }) => priority),
+      after.map(({ createdAt }) => createdAt),
+      after.map(({ id }) => id),
+    ]);
     return rows.map(readyTaskOf);
   }
 
@@ -218,14 +221,12 @@ export class PgSchedulingStore implements SchedulingStore {
     return false;
   }
 
-  async countByStatus(): Promise<Readonly<Record<TaskStatus, number>>> {
-    const rows = await this.#database.query(
-      'counting tasks',
-      'SELECT status, count(*) AS tasks FROM tasks GROUP BY status',
+  async countPending(): Promise<number> {
+    const [row] = await this.#database.query(
+      'counting pending tasks',
+      "SELECT count(*) AS tasks FROM tasks WHERE status = 'pending'",
     );
-    const counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])) as Record<TaskStatus, number>;
-    for (const row of rows) counts[row.status as TaskStatus] = Number(row.tasks);
-    return counts;
+    return Number(row?.tasks ?? 0);
   }
 
   async #cluster(): Promise<ClusterRow | undefined> {

@@ -109,7 +109,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     claimCluster: (clusterId) => scheduling.claimCluster(clusterId),
     project: (cluster, expectedCursor, cursor, rows, story) =>
       scheduling.project(cluster, expectedCursor, cursor, rows, story),
-    countByStatus: () => scheduling.countByStatus(),
+    countPending: () => scheduling.countPending(),
     ping: async () => {
       await database.query('asking whether it is there', 'SELECT 1');
     },

@@ -108,6 +108,16 @@ export interface ReadyTask {
   readonly createdAt: Date;
 }
 
+/** A place in the order of ready tasks: priority descending, created_at, id. */
+export type ReadyKey = Pick<ReadyTask, 'priority' | 'createdAt' | 'id'>;
+
+/** Before the first task of each priority, the highest first. */
+export const READY_FROM_START: readonly ReadyKey[] = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0].map((priority) => ({
+  priority,
+  createdAt: new Date(0),
+  id: '00000000-0000-0000-0000-000000000000',
+}));
+
 /** A row that the database shows under a lease. */
 export interface LeasedTask {
   readonly id: string;
@@ -190,10 +200,11 @@ export interface TaskStore {
 /** For the coordinator's leader. */
 export interface SchedulingStore {
   /**
-   * Ready tasks after the key (keyset by priority descending, created_at, id); undefined starts at the first. Those
-   * that are backing off, by `nowMs` on the leader's clock (default: this process's), or to be cancelled are left out.
+   * For each key the first `limit` ready tasks of its priority after it (keyset by created_at, id); together they come
+   * by priority descending, created_at, id. Those that are backing off, by `nowMs` on the leader's clock (default: this
+   * process's), or to be cancelled are left out.
    */
-  readyTasks(after: ReadyTask | undefined, limit: number, nowMs?: number): Promise<readonly ReadyTask[]>;
+  readyTasks(after: readonly ReadyKey[], limit: number, nowMs?: number): Promise<readonly ReadyTask[]>;
   /** Rows in `assigned` or `in_progress`, by id after `afterId`: a leader looks for those that its state knows nothing of. */
   leasedTasks(afterId: string | undefined, limit: number): Promise<readonly LeasedTask[]>;
   leaves(treeId: string): Promise<Uint8Array>;
@@ -216,7 +227,8 @@ export interface SchedulingStore {
     rows: readonly TaskProjection[],
     story?: readonly TaskEvent[],
   ): Promise<boolean>;
-  countByStatus(): Promise<Readonly<Record<TaskStatus, number>>>;
+  /** At a price that goes by them, and not by all that ever ended. */
+  countPending(): Promise<number>;
 }
 
 /** Which tasks an operator wants to see: all owners', newest first. */

@@ -9,6 +9,7 @@ import type {
   CancelRequest,
   ClusterRow,
   LeasedTask,
+  ReadyKey,
   ReadyTask,
   SchedulingStore,
   StoreHealth,
@@ -130,16 +131,18 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     return row;
   }
 
-  async readyTasks(after: ReadyTask | undefined, limit: number): Promise<readonly ReadyTask[]> {
+  async readyTasks(after: readonly ReadyKey[], limit: number): Promise<readonly ReadyTask[]> {
     await this.#reach();
     this.reads += 1;
     const ready = [...this.rows.values()]
       .filter(
         (row) => row.status === 'pending' && row.cancelRequestedBy === null && (row.notBeforeMs ?? 0) <= Date.now(),
       )
-      .sort(byKey)
-      .filter((row) => after === undefined || byKey(row, after) > 0);
-    return ready.slice(0, limit).map((row) => ({ ...row }));
+      .sort(byKey);
+    return after
+      .toSorted((a, b) => b.priority - a.priority)
+      .flatMap((key) => ready.filter((row) => row.priority === key.priority && byKey(row, key) > 0).slice(0, limit))
+      .map((row) => ({ ...row }));
   }
 
   async leasedTasks(afterId: string | undefined, limit: number): Promise<readonly LeasedTask[]> {
@@ -201,11 +204,9 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     return true;
   }
 
-  async countByStatus(): Promise<Readonly<Record<TaskStatus, number>>> {
+  async countPending(): Promise<number> {
     await this.#reach();
-    const counts = { pending: 0, assigned: 0, in_progress: 0, completed: 0, failed: 0, cancelled: 0 };
-    for (const row of this.rows.values()) counts[row.status] += 1;
-    return counts;
+    return [...this.rows.values()].filter((row) => row.status === 'pending').length;
   }
 
   async ping(): Promise<void> {
@@ -236,7 +237,7 @@ export class FakeStore implements SchedulingStore, StoreHealth {
 }
 
 /** (priority descending, created_at, id) */
-function byKey(a: ReadyTask, b: ReadyTask): number {
+function byKey(a: ReadyKey, b: ReadyKey): number {
   if (a.priority !== b.priority) return b.priority - a.priority;
   const age = a.createdAt.getTime() - b.createdAt.getTime();
   if (age !== 0) return age;

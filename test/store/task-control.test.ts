@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openStore, type Store, type TaskEvent } from '../../src/store/index.ts';
+import { openStore, READY_FROM_START, type Store, type TaskEvent } from '../../src/store/index.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { assigned, completed, failed, sampleTask } from '../support/store-samples.ts';
 
@@ -49,7 +49,7 @@ describe('what is asked of tasks that are there', () => {
     const [request] = await store.cancelRequests(undefined, 10);
     assert.deepEqual([request?.taskId, request?.by, request?.attempt], [id, 'alice', 0]);
     assert.match(request?.cancelRequestId ?? '', /^r-\d+$/);
-    assert.deepEqual(await store.readyTasks(undefined, 10), []);
+    assert.deepEqual(await store.readyTasks(READY_FROM_START, 10), []);
   });
 
   test('requests are paged by id, and end with the task', async () => {

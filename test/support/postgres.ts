@@ -27,12 +27,13 @@ export interface TestPostgres {
 const PREFIX = 'zkraft-test-pg-';
 const ABANDONED_MS = 3_600_000;
 
-export async function startTestPostgres(): Promise<TestPostgres> {
+/** `durable`: with fsync, for a test of what things cost. */
+export async function startTestPostgres({ durable = false } = {}): Promise<TestPostgres> {
   await sweepAbandoned();
   const dir = mkdtempSync(join(tmpdir(), PREFIX));
   // So that root's PostgreSQL, which runs under another account, can keep its data right here.
   chmodSync(dir, 0o755);
-  let server: PrivatePostgres = await startPrivatePostgres({ dir, durable: false });
+  let server: PrivatePostgres = await startPrivatePostgres({ dir, durable });
   let template: Promise<string> | undefined;
 
   const admin = async (sql: string): Promise<void> => {
@@ -65,7 +66,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     },
     restart: async () => {
       await server.stop();
-      server = await startPrivatePostgres({ dir, durable: false });
+      server = await startPrivatePostgres({ dir, durable });
     },
     pid: () => server.pid,
     stop: async () => {

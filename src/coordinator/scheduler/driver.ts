@@ -15,7 +15,8 @@ import { isDraining, isQuarantined, loadOf, type RetryRule, type TaskSpec } from
 import type { TaskChannel } from './deliveries.ts';
 import type { ForgottenTasks } from './forgotten.ts';
 import type { SchedulingPolicy, WorkerView } from './policy.ts';
-import { scanReady } from './ready-scan.ts';
+import { ReadyMarks } from './ready-marks.ts';
+import { PAGE_ROWS_MAX, scanReady } from './ready-scan.ts';
 import type { WorkerWatch } from './worker-watch.ts';
 
 export interface DriverOptions {
@@ -47,12 +48,15 @@ export interface DriverCounts {
 
 /** Proposals in flight at once: they share fsyncs, and a pass never holds more of the backlog than this. */
 const PROPOSALS_MAX = 64;
+/** Of a page when few slots are free; each row costs a page of the table. */
+const PAGE_ROWS_MIN = 16;
 
 export class Driver {
   readonly counts: DriverCounts = { tasksAssigned: 0, assignmentsFailed: 0, pollCycles: 0 };
   readonly #options: DriverOptions;
   /** Circuits that a worker came to have since it registered. */
   readonly #learnt = new Map<string, Set<string>>();
+  readonly #marks = new ReadyMarks();
   #woken = false;
   #running: Promise<void> | undefined;
   #poll: NodeJS.Timeout | undefined;
@@ -65,7 +69,7 @@ export class Driver {
   }
 
   start(): void {
-    this.#poll = setInterval(() => this.wake(), this.#options.pollIntervalMs);
+    this.#poll = setInterval(() => this.lookAgain(), this.#options.pollIntervalMs);
     this.#poll.unref();
     this.wake();
   }
@@ -76,6 +80,12 @@ export class Driver {
     this.#running = this.#loop().finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** Like `wake`, and the next pass looks at all that is ready, also before what was taken last. */
+  lookAgain(): void {
+    this.#marks.clear();
+    this.wake();
   }
 
   /** The worker finished a task of this circuit, so it has the circuit's files. */
@@ -131,6 +141,7 @@ export class Driver {
 
   async #pass(): Promise<number> {
     const { replica, store, policy, catalog, forgotten, outboxMax, mayLease, epochNow } = this.#options;
+    const marks = this.#marks;
     if (!mayLease() || replica.state.outbox.size >= outboxMax) return 0;
     const workers = this.#workers();
     let free = workers.reduce((sum, worker) => sum + worker.freeSlots, 0);
@@ -145,14 +156,24 @@ export class Driver {
     };
     try {
       await catalog.refresh();
-      for await (const row of scanReady({ store, rank: policy.rank, nowMs: epochNow() })) {
+      // What is free, what may go to nobody, and what the database does not know as leased yet.
+      const pageRows = Math.min(PAGE_ROWS_MAX, PAGE_ROWS_MIN + 2 * free);
+      const from = marks.begin();
+      for await (const row of scanReady({ store, rank: policy.rank, nowMs: epochNow(), pageRows, from })) {
         if (this.#closed || !mayLease()) break;
-        if (replica.state.tasks.has(row.id) || window.has(row.id)) continue;
+        marks.saw(row);
+        const held = replica.state.tasks.get(row.id);
+        if (held !== undefined || window.has(row.id)) {
+          // A task that waits to be tried again is held, too, and ready after that.
+          if (held?.phase !== 'pending') marks.took(row);
+          continue;
+        }
         const view = { ...row, createdAtMs: row.createdAt.getTime() };
         const worker = policy.choose(view, workers, catalog.isServable(row.circuitDigest));
         if (worker === undefined) continue;
         worker.freeSlots -= 1;
         free -= 1;
+        marks.took(row);
         inFlight.push(this.#lease(row, worker));
         if (inFlight.length >= PROPOSALS_MAX) await settle();
         if (free === 0) break;
@@ -194,6 +215,7 @@ export class Driver {
       const [event] = events;
       if (event?.kind !== 'assigned') {
         this.counts.assignmentsFailed += 1;
+        this.#marks.clear();
         logger.debug({ ...fields, why: event?.kind === 'rejected' ? event.why : event?.kind }, 'lease refused');
         return false;
       }
@@ -204,6 +226,7 @@ export class Driver {
       return true;
     } catch (error) {
       this.counts.assignmentsFailed += 1;
+      this.#marks.clear();
       logger.warn({ ...fields, err: ZkraftError.from(error) }, 'lease not decided');
       return false;
     }

@@ -1,77 +1,68 @@
 /**
  * All ready tasks, highest rank first, a page at a time.
  *
- * The store pages by (priority descending, created_at, id). Within one priority that is the order of age, so merging
- * the priorities by rank gives the exact order with ageing, though only a page of each is in memory. A reader of a
- * lower priority starts at a key before its first row, so that an aged task is found behind any backlog above it.
- * Nothing is remembered between scans: each begins at the first ready row.
+ * The store gives the tasks of each priority in the order of age. So merging the priorities by rank gives the exact
+ * order with ageing, though only a page of each is in memory, and an aged task is found behind any backlog above it.
+ * One query opens all of them; a priority whose page is used up is read on alone, by pages that grow: who comes so far
+ * walks a backlog.
  */
-import type { ReadyTask, SchedulingStore } from '../../store/types.ts';
+import { READY_FROM_START, type ReadyKey, type ReadyTask, type SchedulingStore } from '../../store/types.ts';
 import type { SchedulingPolicy } from './policy.ts';
 
-const PRIORITY_MAX = 9;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+export const PAGE_ROWS_MAX = 256;
+const PAGE_GROWTH = 4;
 
 export interface ReadyScanOptions {
   readonly store: Pick<SchedulingStore, 'readyTasks'>;
   readonly rank: SchedulingPolicy['rank'];
   readonly nowMs: number;
+  /** Of the first page. */
   readonly pageRows?: number;
+  /** Where each priority begins. Default: at its first task. */
+  readonly from?: readonly ReadyKey[];
 }
 
-/** The rows of one priority, or of all that is left when nothing lies below. */
+/** The tasks of one priority. */
 interface Lane {
   readonly priority: number;
-  rows: ReadyTask[];
-  /** Where the next page starts; undefined when the lane has no further page. */
-  after: ReadyTask | undefined;
+  rows: readonly ReadyTask[];
+  /** How many of `rows` were yielded. */
+  used: number;
+  /** Asked for when the rows were read. */
+  pageRows: number;
+  /** Where the next page starts; undefined when there is no further page. */
+  after: ReadyKey | undefined;
 }
 
 export async function* scanReady(options: ReadyScanOptions): AsyncGenerator<ReadyTask> {
-  const pageRows = options.pageRows ?? 256;
-  const lanes: Lane[] = [];
-  // Open lanes from the top; each page may hold rows of several priorities, so only the last of them stays open.
-  let after: ReadyTask | undefined;
-  for (let more = true; more; ) {
-    const page = await options.store.readyTasks(after, pageRows);
-    more = page.length >= pageRows;
-    for (const row of page) laneFor(lanes, row).rows.push(row);
-    const last = page.at(-1);
-    if (last === undefined || !more) break;
-    laneFor(lanes, last).after = last;
-    if (last.priority <= 0) break;
-    after = beforeFirst(last, Math.min(last.priority - 1, PRIORITY_MAX));
-  }
+  const { store, pageRows = PAGE_ROWS_MAX, from = READY_FROM_START } = options;
+  const lanes = from.map((key): Lane => ({ priority: key.priority, rows: [], used: 0, pageRows, after: key }));
+  const first = await store.readyTasks(from, pageRows);
+  for (const lane of lanes) fill(lane, first);
   for (;;) {
     const lane = highest(lanes, options);
-    if (lane === undefined) return;
-    const row = lane.rows.shift();
-    if (row !== undefined) yield row;
-    if (lane.rows.length === 0 && lane.after !== undefined) await refill(lane, options.store, pageRows);
+    const row = lane?.rows[lane.used];
+    if (lane === undefined || row === undefined) return;
+    lane.used += 1;
+    yield row;
+    if (lane.used < lane.rows.length || lane.after === undefined) continue;
+    lane.pageRows = Math.max(lane.pageRows, Math.min(PAGE_ROWS_MAX, lane.pageRows * PAGE_GROWTH));
+    fill(lane, await store.readyTasks([lane.after], lane.pageRows));
   }
 }
 
-function laneFor(lanes: Lane[], row: ReadyTask): Lane {
-  const known = lanes.find((lane) => lane.priority === row.priority);
-  if (known !== undefined) return known;
-  const lane: Lane = { priority: row.priority, rows: [], after: undefined };
-  lanes.push(lane);
-  return lane;
+/** Takes the lane's tasks out of what was read; a page that is not full was its last. */
+function fill(lane: Lane, page: readonly ReadyTask[]): void {
+  lane.rows = page.filter((row) => row.priority === lane.priority);
+  lane.used = 0;
+  lane.after = lane.rows.length >= lane.pageRows ? lane.rows.at(-1) : undefined;
 }
-
-/** A key that sorts before every row of `priority`. */
-const beforeFirst = (row: ReadyTask, priority: number): ReadyTask => ({
-  ...row,
-  id: FIRST_ID,
-  priority,
-  createdAt: new Date(0),
-});
 
 function highest(lanes: readonly Lane[], { rank, nowMs }: ReadyScanOptions): Lane | undefined {
   let best: Lane | undefined;
   let bestRank = Number.NEGATIVE_INFINITY;
   for (const lane of lanes) {
-    const head = lane.rows[0];
+    const head = lane.rows[lane.used];
     if (head === undefined) continue;
     const headRank = rank(head.priority, head.createdAt.getTime(), nowMs);
     if (headRank > bestRank) {
@@ -80,13 +71,4 @@ function highest(lanes: readonly Lane[], { rank, nowMs }: ReadyScanOptions): Lan
     }
   }
   return best;
-}
-
-async function refill(lane: Lane, store: ReadyScanOptions['store'], pageRows: number): Promise<void> {
-  const after = lane.after;
-  const page = await store.readyTasks(after, pageRows);
-  lane.rows = page.filter((row) => row.priority === lane.priority && row.id !== after?.id);
-  const last = lane.rows.at(-1);
-  // A page that ran into the next priority, ended short, or brought nothing new was the lane's last.
-  lane.after = page.length >= pageRows && last !== undefined && last === page.at(-1) ? last : undefined;
 }

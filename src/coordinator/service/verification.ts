@@ -2,10 +2,11 @@
  * Is this proof what the task asked for? Asked of every proof before it counts.
  *
  * The public signals must be, byte for byte, those of the task: what a worker sends is compared, never believed. The
- * key is the pinned one. The pairing runs in the verifier's threads; how many wait for it is bounded.
+ * key is the pinned one. Points are checked and paired in the verifier's threads, for this one has leases to renew; how
+ * many wait for it is bounded.
  */
 import { ELEMENT_BYTES, fromBytesBE, ZkraftError } from '../../common/index.ts';
-import { proofFromBytes } from '../../prover/index.ts';
+import { spellProof } from '../../prover/index.ts';
 import type { Prover } from '../../prover/types.ts';
 import type { CircuitCatalog } from '../circuits.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
@@ -53,9 +54,9 @@ export class ProofJudge {
     }
     await this.#enter();
     try {
-      const parsed = proofFromBytes(proof);
+      const spelled = spellProof(proof);
       const texts = expected.map((signal) => fromBytesBE(signal).toString());
-      const verified = await this.#options.verifier.verify(circuit.verificationKey, parsed, texts, {
+      const verified = await this.#options.verifier.verify(circuit.verificationKey, spelled, texts, {
         signal: AbortSignal.timeout(this.#timeoutMs),
       });
       return verified ? { ok: true } : { ok: false, why: 'the proof does not verify' };
@@ -70,7 +71,7 @@ export class ProofJudge {
   }
 
   async #enter(): Promise<void> {
-    // One more than there are threads, so that none idles while the next proof is unpacked.
+    // One more than there are threads, so that none idles while the next proof is on its way.
     if (this.#running <= this.#options.verifier.threads) {
       this.#running += 1;
       return;

@@ -1,0 +1,80 @@
+/** What the judge asks of a proof itself, and what it leaves to the verifier's threads. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { toBytesBE } from '../../src/common/index.ts';
+import { createMetrics } from '../../src/coordinator/metrics.ts';
+import { ProofJudge } from '../../src/coordinator/service/verification.ts';
+import type { TaskSpec } from '../../src/coordinator/state/index.ts';
+import { createProver, type Groth16Proof, type Prover, proofToBytes } from '../../src/prover/index.ts';
+import { G1, G2, g1ToJson, g2ToJson } from '../../src/prover/reference/index.ts';
+import { strayTwistPoint } from '../support/stray-twist-point.ts';
+
+const base64 = (value: bigint): string => Buffer.from(toBytesBE(value)).toString('base64');
+const TASK: TaskSpec = {
+  id: 't1',
+  requestId: 'r1',
+  circuitId: 'merkle-3',
+  circuitDigest: 'ab'.repeat(32),
+  treeId: 'cd'.repeat(32),
+  depth: 3,
+  leafIndex: 0,
+  root: base64(7n),
+  externalHash: base64(0n),
+};
+const SIGNALS = [toBytesBE(7n), toBytesBE(0n)];
+
+function finite<Point>(point: Point | null): Point {
+  assert.ok(point !== null);
+  return point;
+}
+const g1 = g1ToJson(finite(G1.generator));
+const g2 = g2ToJson(finite(G2.generator));
+const KEY = {
+  protocol: 'groth16' as const,
+  curve: 'bn128' as const,
+  nPublic: 2,
+  vk_alpha_1: g1,
+  vk_beta_2: g2,
+  vk_gamma_2: g2,
+  vk_delta_2: g2ToJson(finite(G2.multiply(G2.generator, 2n))),
+  IC: [g1, g1, g1],
+};
+const proofWith = (b: Groth16Proof['pi_b']): Uint8Array =>
+  proofToBytes({ pi_a: g1, pi_b: b, pi_c: g1, protocol: 'groth16', curve: 'bn128' });
+
+function judgeWith(verifier: Pick<Prover, 'verify' | 'threads'>): ProofJudge {
+  const catalog = { verifying: async () => ({ verificationKey: KEY, publicSignals: ['root', 'externalHash'] }) };
+  return new ProofJudge({ verifier, catalog, metrics: createMetrics() });
+}
+
+describe('the judge', () => {
+  test('spends no time of its own on curve arithmetic: points are read in the verifier’s threads', async () => {
+    const asked: Groth16Proof[] = [];
+    const verify: Prover['verify'] = async (_key, proof) => {
+      asked.push(proof);
+      return false;
+    };
+    // Not on the curve at all, which only arithmetic can tell.
+    const verdict = await judgeWith({ threads: 1, verify }).judge(TASK, new Uint8Array(256).fill(1), SIGNALS);
+    assert.deepEqual(verdict, { ok: false, why: 'the proof does not verify' });
+    assert.equal(asked.length, 1);
+  });
+
+  test('refuses as bad what lies off the curve, outside the subgroup, above the modulus, or proves nothing', async () => {
+    const prover = await createProver({ backend: 'snarkjs', threads: 1 });
+    try {
+      const judge = judgeWith(prover);
+      const why = async (proof: Uint8Array): Promise<string> => {
+        const verdict = await judge.judge(TASK, proof, SIGNALS);
+        return verdict.ok ? 'it was accepted' : verdict.why;
+      };
+      assert.match(await why(new Uint8Array(256).fill(1)), /pi_a is not a point of the curve/);
+      assert.match(await why(proofWith(g2ToJson(finite(strayTwistPoint())))), /pi_b .*outside the subgroup/);
+      assert.match(await why(new Uint8Array(256).fill(255)), /is not below the field's modulus/);
+      assert.match(await why(proofWith(g2)), /does not verify/);
+      assert.match(await why(new Uint8Array(255)), /255 bytes/);
+    } finally {
+      await prover.close();
+    }
+  });
+});
