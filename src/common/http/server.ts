@@ -28,6 +28,7 @@ import type { ErrorCode } from '../error-table.ts';
 import { ZkraftError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { VERSION } from '../version.ts';
+import { limitConnectionsPerAddress } from './connection-limit.ts';
 import { codedError, errorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
 import { answerSocketError } from './socket-errors.ts';
@@ -69,6 +70,8 @@ export interface HttpServerOptions {
   readonly keepAliveTimeoutMs?: number;
   readonly headerBytesMax?: number;
   readonly connectionsMax?: number;
+  /** Of one address. Default: half of `connectionsMax`; without limit where proxies are trusted, as they carry many clients. */
+  readonly connectionsPerAddressMax?: number;
   /** After this, closing ends the connections that are still open. */
   readonly closeGraceMs?: number;
   readonly jsonDepthMax?: number;
@@ -106,7 +109,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.decorateRequest('errorCode', null);
 
   app.server.headersTimeout = limits.requestMs;
-  app.server.maxConnections = options.connectionsMax ?? 1_024;
+  const connectionsMax = options.connectionsMax ?? 1_024;
+  app.server.maxConnections = connectionsMax;
+  if (!options.trustProxy?.length) {
+    const perAddress = options.connectionsPerAddressMax ?? Math.ceil(connectionsMax / 2);
+    limitConnectionsPerAddress(app.server, perAddress, options.logger);
+  }
   // Node would answer 417 with an empty body; as a request it reaches addRouteRefusals.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
