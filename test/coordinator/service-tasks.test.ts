@@ -132,7 +132,7 @@ describe('reports', () => {
 
   withBed('a false statement fails at once, with the code that says so', async (bed) => {
     const worker = await bed.worker('w1');
-    const row = bed.submit();
+    const row = bed.submit({ root: new Uint8Array(32).fill(1) });
     const { lease } = await worker.assignment();
     assert.deepEqual(await worker.fail(lease, 'wrong_path'), { willRetry: false });
     await bed.until(() => row.status === 'failed');

@@ -2,7 +2,9 @@
  * Is this proof what the task asked for? Asked of every proof before it counts.
  *
  * The public signals must be, byte for byte, those of the task: what a worker sends is compared, never believed. The
- * key is the pinned one. The pairing runs in the verifier's threads; how many wait for it is bounded.
+ * key is the pinned one. The pairing runs in the verifier's threads; how many wait for it is bounded, and one whose
+ * lease ended while it waited is not verified at all: a worker that hands in many bad proofs at once is quarantined at
+ * the third, and the rest cost nothing.
  */
 import { ELEMENT_BYTES, fromBytesBE, ZkraftError } from '../../common/index.ts';
 import { proofFromBytes } from '../../prover/index.ts';
@@ -38,7 +40,13 @@ export class ProofJudge {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
   }
 
-  async judge(task: TaskSpec, proof: Uint8Array, signals: readonly Uint8Array[]): Promise<ProofVerdict> {
+  /** `isWanted` is asked when the proof's turn comes; `undefined` when it was not, and nothing was verified. */
+  async judge(
+    task: TaskSpec,
+    proof: Uint8Array,
+    signals: readonly Uint8Array[],
+    isWanted: () => boolean = () => true,
+  ): Promise<ProofVerdict | undefined> {
     const startedMs = performance.now();
     const circuit = await this.#options.catalog.verifying(task.circuitId, task.circuitDigest);
     const expected = expectedSignals(task, circuit.publicSignals);
@@ -53,6 +61,7 @@ export class ProofJudge {
     }
     await this.#enter();
     try {
+      if (!isWanted()) return undefined;
       const parsed = proofFromBytes(proof);
       const texts = expected.map((signal) => fromBytesBE(signal).toString());
       const verified = await this.#options.verifier.verify(circuit.verificationKey, parsed, texts, {
