@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
@@ -31,6 +31,7 @@ import { VERSION } from '../version.ts';
 import { limitConnectionsPerAddress } from './connection-limit.ts';
 import { codedError, errorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
+import { limitPipelining } from './pipeline-limit.ts';
 import { answerSocketError } from './socket-errors.ts';
 
 export type HttpServer = FastifyInstance<
@@ -115,6 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const perAddress = options.connectionsPerAddressMax ?? Math.ceil(connectionsMax / 2);
     limitConnectionsPerAddress(app.server, perAddress, options.logger);
   }
+  limitPipelining(app.server as Server);
   // Node would answer 417 with an empty body; as a request it reaches addRouteRefusals.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
