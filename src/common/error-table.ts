@@ -112,6 +112,13 @@ export const ERROR_TABLE = {
   // Workers and leases.
   unknown_worker: row(409, 'FAILED_PRECONDITION', true, 4, 'The worker is not registered in this session. Register.'),
   worker_not_found: row(404, 'NOT_FOUND', false, 2, 'No worker of this id is registered.'),
+  worker_id_taken: row(
+    409,
+    'ALREADY_EXISTS',
+    true,
+    4,
+    'Another worker is registered under this id and showed another key. Give each worker its own id.',
+  ),
   invalid_worker_id: row(400, 'INVALID_ARGUMENT', false, 2, 'The worker id is not 1 to 128 of [A-Za-z0-9._-].'),
   worker_quarantined: row(403, 'PERMISSION_DENIED', false, 1, 'This worker is quarantined and gets no tasks.'),
   stale_lease: row(409, 'ABORTED', false, 1, 'The lease is no longer live. The report changed nothing; drop the task.'),

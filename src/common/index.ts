@@ -1,4 +1,5 @@
 /** What every part of zkraft shares: errors, field encodings, digests, durations, logs. See README.md. */
+export * from './addresses.ts';
 export * from './bind.ts';
 export * from './digest.ts';
 export * from './durations.ts';

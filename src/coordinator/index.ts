@@ -28,6 +28,7 @@ import {
   type LeaderFace,
   ProofJudge,
   Reports,
+  StatementCheck,
   startGrpcServer,
   TaskStreams,
 } from './service/index.ts';
@@ -255,9 +256,11 @@ class CoordinatorNode implements Coordinator {
     this.#leader = leader;
     await leader.start();
     const { watch, leases, deliveries, driver, policy } = leader;
+    const { verifier } = this.#options;
     const reports = new Reports({
       replica,
-      judge: new ProofJudge({ verifier: this.#options.verifier, catalog: this.#catalog, metrics: this.#metrics }),
+      judge: new ProofJudge({ verifier, catalog: this.#catalog, metrics: this.#metrics }),
+      statements: new StatementCheck({ hasher: verifier, leaves: (treeId) => deliveries.leaves(treeId) }),
       catalog: this.#catalog,
       leases,
       driver,

@@ -16,6 +16,7 @@ import {
   createPolicy,
   Deliveries,
   Driver,
+  FailedHolders,
   ForgottenTasks,
   LeaseTable,
   type LeaseVerdict,
@@ -67,6 +68,7 @@ export class Leader {
   readonly #projector: Projector;
   readonly #options: LeaderOptions;
   readonly #forgotten = new ForgottenTasks();
+  readonly #failed = new FailedHolders();
   readonly #removing = new Set<string>();
   readonly #stop = new AbortController();
   readonly #subscriptions: (() => void)[] = [];
@@ -119,6 +121,7 @@ export class Leader {
       channel: streams,
       watch: this.watch,
       forgotten: this.#forgotten,
+      failed: this.#failed,
       retry: limits.retry,
       pollIntervalMs: limits.pollIntervalMs,
       outboxMax: limits.outboxMax,
@@ -258,6 +261,9 @@ export class Leader {
           streams.end(event.workerId, left, event.replacedSessionId);
         }
         break;
+      case 'worker_refused':
+        logger.warn({ worker_id: event.workerId }, 'a registration under the id of another worker was refused');
+        return;
       case 'worker_removed': {
         this.watch.forget(event.workerId);
         this.driver.unlearn(event.workerId);
@@ -285,6 +291,7 @@ export class Leader {
         break;
       case 'lease_ended':
         this.leases.end(event.lease);
+        this.#failed.note(event.lease.taskId, event.lease.workerId);
         if (!event.reported) this.deliveries.cancel(event.lease, event.code);
         this.driver.wake();
         break;
@@ -299,10 +306,12 @@ export class Leader {
         break;
       }
       case 'failed':
+        this.#failed.forget(event.taskId);
         metrics.add('coordinator_tasks_total', { outcome: 'failed' });
         logger.error({ ...this.#about(event.taskId), attempt: event.attempt, code: event.code }, 'task failed');
         break;
       case 'cancelled':
+        this.#failed.forget(event.taskId);
         metrics.add('coordinator_tasks_total', { outcome: 'cancelled' });
         logger.info(this.#about(event.taskId), 'task cancelled');
         break;
@@ -328,6 +337,7 @@ export class Leader {
     metrics.time('coordinator_task_seconds', tookMs);
     metrics.add('coordinator_tasks_total', { outcome: 'completed' });
     this.leases.end(lease);
+    this.#failed.forget(lease.taskId);
     this.driver.wake();
   }
 

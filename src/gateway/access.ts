@@ -8,12 +8,12 @@
 import { performance } from 'node:perf_hooks';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpServer } from '../common/http/index.ts';
-import { invariant, ZkraftError } from '../common/index.ts';
+import { addressKey, invariant, ZkraftError } from '../common/index.ts';
 import type { Scope } from '../store/types.ts';
 import type { Authenticator } from './authentication.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { isLoopback, type RateLimitOptions } from './options.ts';
-import { addressKey, addressMatcher, TokenBuckets } from './rate-limit.ts';
+import { addressMatcher, TokenBuckets } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -28,6 +28,7 @@ import {
   type ReportCompletionRequest,
   type ReportFailureRequest,
   type SendHeartbeatResponse,
+  WORKER_KEY_HEADER,
 } from '../common/rpc/index.ts';
 
 /** Registration waits for a commit; a silent coordinator must not hold a worker for longer than a failover takes. */
@@ -50,6 +51,8 @@ export interface ConnectionOptions {
   readonly address: string;
   readonly workerId: string;
   readonly workerToken: string | undefined;
+  /** 64 hex digits; see worker-key.ts. */
+  readonly workerKey: string;
   readonly credentials: ChannelCredentials | undefined;
 }
 
@@ -61,6 +64,7 @@ export class Connection {
   sessionId = 0n;
   readonly #workerId: string;
   readonly #token: string | undefined;
+  readonly #key: string;
   readonly #client: CoordinatorServiceClient;
   readonly #cancels = new Set<() => void>();
   #over: RemoteError | undefined;
@@ -70,6 +74,7 @@ export class Connection {
     this.address = options.address;
     this.#workerId = options.workerId;
     this.#token = options.workerToken;
+    this.#key = options.workerKey;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -186,6 +191,7 @@ export class Connection {
 
   #metadata(requestId: string | undefined): Metadata {
     const metadata = new Metadata();
+    metadata.set(WORKER_KEY_HEADER, this.#key);
     if (this.#token !== undefined && this.#token !== '') metadata.set('authorization', `Bearer ${this.#token}`);
     if (requestId !== undefined && requestId !== '') metadata.set('x-request-id', requestId);
     return metadata;

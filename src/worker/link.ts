@@ -50,6 +50,7 @@ export interface LinkOptions {
   readonly registerRetries: number;
   readonly backoff: BackoffOptions;
   readonly workerToken: string | undefined;
+  readonly workerKey: string;
   readonly credentials: ChannelCredentials | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -168,8 +169,8 @@ export class Link {
 
   /** One connection, from its first call to its end; resolves with why it ended. */
   async #attempt(address: string): Promise<RemoteError> {
-    const { workerId, workerToken, credentials } = this.#options;
-    const connection = new Connection({ address, workerId, workerToken, credentials });
+    const { workerId, workerToken, workerKey, credentials } = this.#options;
+    const connection = new Connection({ address, workerId, workerToken, workerKey, credentials });
     const stop = (): void => connection.end(new RemoteError('shutting_down', 'the worker is stopping'));
     this.#stop.signal.addEventListener('abort', stop, { once: true });
     let stopHeartbeats: () => void = () => undefined;

@@ -27,6 +27,7 @@ import { Outbox, type Settlement } from './outbox.ts';
 import { completionOf, type Report } from './report.ts';
 import { Spool } from './spool.ts';
 import { type RunEnd, type Task, Tasks } from './tasks.ts';
+import { openWorkerKey } from './worker-key.ts';
 
 /** Of a host name, which is only for people. */
 const NAME_CHARS_MAX = 128;
@@ -61,7 +62,8 @@ export interface Worker extends AsyncDisposable {
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   checkOptions(options);
   const opened = options.spoolDir === undefined ? undefined : await Spool.open(options.spoolDir, options.id);
-  const agent = new Agent(options, opened?.spool);
+  const workerKey = await openWorkerKey(options.spoolDir, options.logger);
+  const agent = new Agent(options, opened?.spool, workerKey);
   if (opened !== undefined && opened.broken > 0) {
     options.logger.error({ files: opened.broken }, 'spooled proofs are damaged; they were set aside as *.broken');
   }
@@ -90,7 +92,7 @@ class Agent implements Worker, LinkHost {
   #resolveDone: () => void = () => undefined;
   #rejectDone: (error: unknown) => void = () => undefined;
 
-  constructor(options: WorkerOptions, spool: Spool | undefined) {
+  constructor(options: WorkerOptions, spool: Spool | undefined, workerKey: string) {
     const { id, logger, prover } = options;
     this.id = id;
     this.#options = options;
@@ -118,6 +120,7 @@ class Agent implements Worker, LinkHost {
         heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULTS.heartbeatIntervalMs,
         registerRetries: options.registerRetries ?? 0,
         workerToken: options.workerToken,
+        workerKey,
         credentials: options.credentials,
       },
       this,

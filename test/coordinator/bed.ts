@@ -119,8 +119,8 @@ export class Bed {
   }
 
   /** A client that has not registered. */
-  guest(id: string, token?: string): FakeWorker {
-    const worker = new FakeWorker(this.coordinator.grpcPort, id, token);
+  guest(id: string, token?: string, key?: string): FakeWorker {
+    const worker = new FakeWorker(this.coordinator.grpcPort, id, token, key);
     this.workers.push(worker);
     return worker;
   }

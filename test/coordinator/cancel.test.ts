@@ -120,7 +120,7 @@ describe('cancellation', () => {
   test('requests made while the database or the coordinator was away are met afterwards, with their story', async () => {
     bed = await Bed.start(proofs);
     const worker = await bed.worker('w1', 1);
-    const { id } = bed.submit();
+    const { id } = bed.submit({ root: new Uint8Array(32).fill(1) });
     const lease = (await worker.assignment()).lease;
     assert.ok(lease);
     await bed.until(() => bed.store.row(id).status === 'assigned');

@@ -13,6 +13,7 @@ import {
   type ReportFailureResponse,
   type SendHeartbeatResponse,
   type TaskAssignment,
+  WORKER_KEY_HEADER,
 } from '../../src/common/rpc/index.ts';
 
 type Done<T> = (error: Error | null, value: T) => void;
@@ -28,13 +29,16 @@ export class FakeWorker {
   streamEnd: RemoteError | 'end' | undefined;
   readonly #client: CoordinatorServiceClient;
   readonly #token: string | undefined;
+  readonly #key: string | undefined;
   #stream: ClientReadableStream<ReceiveTasksResponse> | undefined;
   #beats: NodeJS.Timeout | undefined;
   readonly #waiters = new Set<() => void>();
 
-  constructor(port: number, id: string, token?: string) {
+  /** `key`: 64 hex digits by which the coordinator is to know it again. */
+  constructor(port: number, id: string, token?: string, key?: string) {
     this.id = id;
     this.#token = token;
+    this.#key = key;
     this.#client = new CoordinatorServiceClient(`127.0.0.1:${port}`, ChannelCredentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
     });
@@ -67,12 +71,13 @@ export class FakeWorker {
   async join(slots = 2, beatMs = 50): Promise<this> {
     await this.register({ slots });
     this.receive();
-    this.#beats = setInterval(() => void this.heartbeat(this.held).catch(() => {}), beatMs);
+    this.#beats = setInterval(() => void this.heartbeat(this.held, this.draining).catch(() => {}), beatMs);
     return this;
   }
 
   /** Named in the heartbeats of `join`. */
   held: Lease[] = [];
+  draining = false;
 
   stopBeating(): void {
     clearInterval(this.#beats);
@@ -193,6 +198,7 @@ export class FakeWorker {
   #metadata(): Metadata {
     const metadata = new Metadata();
     if (this.#token !== undefined) metadata.set('authorization', `Bearer ${this.#token}`);
+    if (this.#key !== undefined) metadata.set(WORKER_KEY_HEADER, this.#key);
     return metadata;
   }
 

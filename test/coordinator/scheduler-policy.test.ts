@@ -28,6 +28,7 @@ const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
   softwareVersion: '0.1.9',
   backends: ['snarkjs'],
   cachedCircuits: new Set<string>(),
+  proven: false,
   ...fields,
 });
 const task = (fields: Partial<TaskView> = {}): TaskView => ({
@@ -60,6 +61,19 @@ describe('the policy', () => {
     assert.equal(policy.choose(task({ circuitDigest: OTHER }), [worker('a'), cached], true)?.id, 'a');
     assert.equal(policy.choose(task(), [worker('b'), worker('a', { freeSlots: 1 })], true)?.id, 'b');
     assert.equal(policy.choose(task(), [worker('b'), worker('a')], true)?.id, 'a');
+  });
+
+  test('gives a task that failed to one that has proved something, then to one that has not failed it, then to any', () => {
+    const [a, b] = [worker('a'), worker('b')];
+    const proven = worker('z', { proven: true });
+    const choice = (workers: WorkerView[], ...failed: string[]) =>
+      policy.choose(task(), workers, true, new Set(failed))?.id;
+    assert.equal(choice([a, b, proven]), 'a', 'before its first failure all are alike');
+    assert.equal(choice([a, b, proven], 'a'), 'z');
+    assert.equal(choice([a, b, { ...proven, freeSlots: 0 }], 'a'), undefined, 'it waits for a busy one');
+    assert.equal(choice([a, b, proven], 'a', 'z'), 'b');
+    assert.equal(choice([a, b, proven], 'a', 'b', 'z'), 'a', 'all have failed it');
+    assert.equal(choice([a, { ...proven, softwareVersion: '9.0.0' }], 'a'), 'a', 'nobody else can do it');
   });
 
   test('a waiting task of the lowest priority overtakes fresh ones of the highest', () => {

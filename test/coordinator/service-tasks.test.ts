@@ -132,11 +132,43 @@ describe('reports', () => {
 
   withBed('a false statement fails at once, with the code that says so', async (bed) => {
     const worker = await bed.worker('w1');
-    const row = bed.submit();
+    const row = bed.submit({ root: new Uint8Array(32).fill(1) });
     const { lease } = await worker.assignment();
     assert.deepEqual(await worker.fail(lease, 'wrong_path'), { willRetry: false });
     await bed.until(() => row.status === 'failed');
     assert.equal(row.errorCode, 'wrong_path');
+  });
+
+  withBed('a true statement that a worker calls false is tried again', async (bed) => {
+    const worker = await bed.worker('w1');
+    const row = bed.submit();
+    for (const [n, code] of ['wrong_path', 'invalid_leaf'].entries()) {
+      assert.deepEqual(await worker.fail((await worker.assignment(n)).lease, code), { willRetry: true }, code);
+    }
+    const { lease } = await worker.assignment(2);
+    await worker.complete(lease, proofs.proof, proofs.signals);
+    await bed.until(() => row.status === 'completed');
+  });
+
+  withBed('a report under the lease of another worker is refused, however right the lease', async (bed) => {
+    const worker = bed.guest('w1', undefined, 'a1'.repeat(32));
+    await worker.join(1);
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    for (const key of [undefined, 'b2'.repeat(32)]) {
+      const thief = bed.guest('w1', undefined, key);
+      await assert.rejects(thief.complete(lease, new Uint8Array(256), proofs.signals), coded('stale_lease'));
+      await assert.rejects(thief.fail(lease, 'wrong_path'), coded('stale_lease'));
+      await assert.rejects(thief.register(), coded('worker_id_taken'));
+    }
+    // It may come back itself, and after a restart of the coordinator too.
+    await worker.register({ heldLeases: [lease] });
+    await worker.complete(lease, proofs.proof, proofs.signals);
+    await bed.until(() => row.status === 'completed');
+    worker.stopBeating();
+    await bed.restart();
+    await assert.rejects(bed.guest('w1', undefined, 'b2'.repeat(32)).register(), coded('worker_id_taken'));
+    await bed.guest('w1', undefined, 'a1'.repeat(32)).register();
   });
 
   withBed('a worker that stops, or lacks a backend, does not doom the task', async (bed) => {

@@ -66,6 +66,7 @@ describe('the judge', () => {
       const judge = judgeWith(prover);
       const why = async (proof: Uint8Array): Promise<string> => {
         const verdict = await judge.judge(TASK, proof, SIGNALS);
+        assert.ok(verdict);
         return verdict.ok ? 'it was accepted' : verdict.why;
       };
       assert.match(await why(new Uint8Array(256).fill(1)), /pi_a is not a point of the curve/);

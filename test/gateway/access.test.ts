@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sha256Hex, ZkraftError } from '../../src/common/index.ts';
+import { addressKey, sha256Hex, ZkraftError } from '../../src/common/index.ts';
 import type { GatewayOptions } from '../../src/gateway/index.ts';
-import { addressKey, addressMatcher, TokenBuckets } from '../../src/gateway/rate-limit.ts';
+import { addressMatcher, TokenBuckets } from '../../src/gateway/rate-limit.ts';
 import { get, submit, type TestGateway, testGateway } from './support.ts';
 
 const BODY = { leaves: ['1', '2', '3'], leaf_index: 1 };

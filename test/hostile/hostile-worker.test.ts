@@ -1,226 +1,354 @@
+/**
+ * A worker that has the workers' token and means harm: it hands in what is no proof, speaks in the name of others, and
+ * lies about tasks. Whatever it tries, no task ends wrongly, no honest worker loses anything, and all is proved by others.
+ */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import type { Lease, RemoteError } from '../../src/common/rpc/index.ts';
-import type { CoordinatorOptions } from '../../src/coordinator/index.ts';
-import { Bed, makeProofs, type Proofs } from '../coordinator/bed.ts';
+import type { TaskRow } from '../../src/store/index.ts';
 import type { FakeWorker } from '../coordinator/fake-worker.ts';
-import { SeededRandom } from '../support/seeded-random.ts';
+import { BAD_PROOFS, mauled } from './bad-proofs.ts';
+import { type Cluster, type HonestWorker, newKey, startCluster } from './cluster.ts';
 
-let proofs: Proofs;
-before(async () => {
-  proofs = await makeProofs();
-});
-after(() => proofs.close());
-
-const coded = (code: string) => (error: unknown) => (error as RemoteError).code === code;
-const MIB = 1024 * 1024;
-/** An honest worker is served this quickly whatever others do; the machine may be a slow one. */
-const SERVED_MS = 8_000;
-
-function hostile(name: string, body: (bed: Bed) => Promise<void>, options: Partial<CoordinatorOptions> = {}): void {
-  test(name, async () => {
-    const bed = await Bed.start(proofs, { maxAttempts: 50, ...options });
-    try {
-      await body(bed);
-    } finally {
-      await bed.close();
-    }
-  });
-}
-
-/** Takes what it is given, and proves it. */
-async function serveHonestly(bed: Bed, id = 'honest'): Promise<number> {
-  const row = bed.submit({ priority: 9 });
-  const begunAtMs = performance.now();
-  const honest = await bed.worker(id, 256);
-  for (let n = 0; row.status !== 'completed'; n++) {
-    const { lease } = await honest.assignment(n);
-    await honest.complete(lease, proofs.proof, proofs.signals).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    if (performance.now() - begunAtMs > SERVED_MS) break;
-  }
-  assert.equal(row.status, 'completed', 'the honest worker was served');
-  honest.stopBeating();
-  return performance.now() - begunAtMs;
-}
-
-const leaseOf = (bed: Bed, worker: FakeWorker): Promise<Lease> => {
-  bed.submit();
-  return worker.assignment(worker.assignments.length).then(({ lease }) => lease);
+const ATTEMPTS_MAX = 4;
+const coded = (code: string) => (error: unknown) => {
+  assert.equal((error as RemoteError).code, code, (error as Error).message);
+  return true;
+};
+const NOBODYS: Omit<Lease, 'workerId'> = {
+  taskId: '00000000-0000-4000-8000-000000000000',
+  attempt: 1,
+  epoch: 1n,
 };
 
-describe('a hostile worker that reports', () => {
-  hostile('two hundred kinds of bytes as a proof completes nothing, and is quarantined', async (bed) => {
-    const random = new SeededRandom(11);
-    const rows = Array.from({ length: 3 }, () => bed.submit());
-    const liar = await bed.worker('liar', 1);
-    for (let n = 0; n < 3; n++) {
-      const { lease } = await liar.assignment(n);
-      await assert.rejects(liar.complete(lease, random.bytes(256), proofs.signals), coded('proof_invalid'));
-    }
-    // From here on it is not even listened to, however often it tries.
-    for (let n = 0; n < 200; n++) {
-      const lease = { taskId: rows[n % 3]?.id ?? '', workerId: 'liar', attempt: 1 + (n % 4), epoch: BigInt(n) };
-      await assert.rejects(liar.complete(lease, random.bytes(n === 7 ? 255 : 256), proofs.signals));
-    }
-    assert.ok(rows.every((row) => !row.history.includes('completed')));
-    await assert.rejects(bed.guest('liar').register(), coded('worker_quarantined'));
-    await serveHonestly(bed);
-  });
-
-  hostile('a true proof of another task completes nothing', async (bed) => {
-    const other = bed.submit({ externalHash: Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 9 : 0)) });
-    const thief = await bed.worker('thief', 1);
-    const { lease } = await thief.assignment();
-    const bound = [proofs.signals[0] as Uint8Array, other.externalHash];
-    await assert.rejects(thief.complete(lease, proofs.proof, proofs.signals), coded('proof_invalid'));
-    const again = await thief.assignment(1);
-    await assert.rejects(thief.complete(again.lease, proofs.proof, bound), coded('proof_invalid'));
-    assert.ok(!other.history.includes('completed'));
-  });
-
-  hostile('the same completion a hundred times counts once', async (bed) => {
-    const row = bed.submit();
-    const worker = await bed.worker('parrot', 1);
-    const { lease } = await worker.assignment();
-    const answers = await Promise.allSettled(
-      Array.from({ length: 100 }, () => worker.complete(lease, proofs.proof, proofs.signals)),
-    );
-    assert.ok(answers.some(({ status }) => status === 'fulfilled'));
-    await bed.until(() => row.status === 'completed');
-    assert.equal(row.history.filter((status) => status === 'completed').length, 1);
-    assert.equal(bed.store.story.filter(({ kind, taskId }) => kind === 'completed' && taskId === row.id).length, 1);
-  });
-
-  hostile('under leases that were never its own changes nothing', async (bed) => {
-    const victim = await bed.worker('victim', 1);
-    const lease = await leaseOf(bed, victim);
-    const thief = await bed.worker('thief', 1);
-    const forged = [
-      { ...lease, workerId: 'thief' },
-      { ...lease, epoch: lease.epoch + 1n },
-      { ...lease, epoch: lease.epoch - 1n },
-      { ...lease, attempt: lease.attempt + 1 },
-      { ...lease, taskId: '00000000-0000-4000-8000-000000000000' },
-    ];
-    for (const one of forged) {
-      await assert.rejects(thief.complete(one, proofs.proof, proofs.signals), coded('stale_lease'));
-      await assert.rejects(thief.fail(one, 'prover_crashed'), coded('stale_lease'));
-      await assert.rejects(thief.start(one), coded('stale_lease'));
-    }
-    await victim.complete(lease, proofs.proof, proofs.signals);
-    await bed.until(() => bed.store.rows.get(lease.taskId)?.status === 'completed');
-    await assert.rejects(thief.fail(lease, 'prover_crashed'), coded('stale_lease'));
-    assert.equal(bed.store.rows.get(lease.taskId)?.status, 'completed');
-  });
-
-  hostile('that everything is impossible ends tasks as failed, but brings no false proof, and is seen', async (bed) => {
-    const row = bed.submit();
-    const saboteur = await bed.worker('saboteur', 1);
-    const { lease } = await saboteur.assignment();
-    await saboteur.fail(lease, 'made_up_code\u0000', 'x'.repeat(10_000));
-    await bed.until(() => row.history.length > 1 || bed.store.story.length > 1);
-    const told = bed.store.story.find(({ workerId, kind }) => workerId === 'saboteur' && kind !== 'assigned');
-    assert.ok(told, 'the story names the worker');
-    assert.ok((told.message ?? '').length <= 600 && !/\p{Cc}/u.test(told.message ?? ''));
-    await serveHonestly(bed);
-  });
+let cluster: Cluster;
+before(async () => {
+  cluster = await startCluster({ maxAttempts: ATTEMPTS_MAX });
 });
+after(() => cluster?.close());
 
-describe('a hostile worker that hogs', () => {
-  hostile('leases and never proves them loses them, and others get them', async (bed) => {
-    const rows = Array.from({ length: 6 }, () => bed.submit());
-    const hog = await bed.worker('hog', 256);
-    await hog.until(() => hog.assignments.length >= 6);
-    // It stays alive, and names nothing that it holds.
-    const honest = await bed.worker('honest', 6);
-    const served = setInterval(() => {
-      for (const { lease } of honest.assignments) {
-        if (lease) void honest.complete(lease, proofs.proof, proofs.signals).catch(() => {});
+/** Everything that a worker can say about a lease, each with its answer. */
+async function everyReport(worker: FakeWorker, lease: Lease, code: string): Promise<void> {
+  const { proof, signals } = cluster.proofs.login;
+  await assert.rejects(worker.acknowledge(lease), coded(code));
+  await assert.rejects(worker.start(lease), coded(code));
+  await assert.rejects(worker.complete(lease, proof, signals), coded(code));
+  await assert.rejects(worker.complete(lease, new Uint8Array(256), signals), coded(code));
+  await assert.rejects(worker.fail(lease, 'wrong_path'), coded(code));
+  await assert.rejects(worker.fail(lease, 'internal'), coded(code));
+}
+
+const storyOf = async ({ id }: TaskRow) => {
+  const story = await cluster.store.taskStory(id);
+  return (story?.events ?? []).map(({ kind, attempt, workerId, code }) => [kind, attempt, workerId, code]);
+};
+
+describe('a hostile worker hands in', () => {
+  let honest: HonestWorker;
+  before(async () => {
+    honest = await cluster.honest('honest-after-lies');
+  });
+  after(() => honest?.stop());
+
+  for (const [n, { name, make }] of BAD_PROOFS.entries()) {
+    it(`${name}: proof_invalid, and the task is proved by another`, async () => {
+      const { login: own, vote: other } = cluster.proofs;
+      await honest.rest(true);
+      const liar = await cluster.worker(`liar-${n}`, newKey()).join(1);
+      const task = await cluster.submit();
+      const { lease } = await liar.assignment();
+      assert.equal(lease.taskId, task.id);
+      // So that it is not given the task again before the honest one is back.
+      liar.draining = true;
+      await liar.heartbeat([], true);
+      const { proof, signals } = make({ own, other });
+      await assert.rejects(liar.complete(lease, proof, signals), coded('proof_invalid'));
+      // The lease is gone with it: the true proof comes too late.
+      await assert.rejects(liar.complete(lease, own.proof, own.signals), coded('stale_lease'));
+      liar.vanish();
+      const row = await cluster.row(task);
+      assert.deepEqual([row.completedAt, row.proof], [undefined, undefined]);
+      await honest.rest(false);
+      const ended = await cluster.ended(task);
+      assert.deepEqual([ended.status, ended.workerId, ended.attempt], ['completed', 'honest-after-lies', 2]);
+      assert.deepEqual(Buffer.from(ended.proof ?? []), Buffer.from(own.proof));
+    });
+  }
+
+  it('lies under six names in turn: the task that it spoils goes to a worker that has proved something', async () => {
+    const names = await Promise.all(
+      Array.from({ length: 6 }, (_, n) => cluster.worker(`-many-${n}`, newKey()).join(4)),
+    );
+    const tasks = await Promise.all(Array.from({ length: 6 }, () => cluster.submit()));
+    let answered = 0;
+    const lying = setInterval(() => {
+      for (const worker of names) {
+        for (const { lease } of worker.assignments.splice(0)) {
+          answered += 1;
+          if (lease) worker.complete(lease, new Uint8Array(256), []).catch(() => {});
+        }
       }
-    }, 50);
+    }, 10);
     try {
-      await bed.until(() => rows.some((row) => row.status === 'completed' && row.workerId === 'honest'), 20_000);
+      for (const task of tasks) {
+        const row = await cluster.ended(task);
+        assert.deepEqual([row.status, row.workerId], ['completed', 'honest-after-lies']);
+        assert.ok(row.attempt <= 2, `${row.attempt} attempts`);
+      }
     } finally {
-      clearInterval(served);
+      clearInterval(lying);
     }
+    assert.ok(answered > 0, 'it lied');
+    for (const worker of names) worker.vanish();
+    assert.deepEqual(honest.refusals, []);
   });
 
-  hostile('by claiming more slots or circuits than there can be is refused', async (bed) => {
-    const guest = bed.guest('giant');
-    await assert.rejects(guest.register({ slots: 2 ** 31 }), coded('invalid_request'));
-    const circuit = { circuitId: 'merkle-3', manifestDigest: new Uint8Array(32) };
-    await assert.rejects(
-      guest.register({ cachedCircuits: Array.from({ length: 257 }, () => circuit) }),
-      coded('invalid_request'),
+  it('a true proof mauled into another one: it is as true, and counts once', async () => {
+    await honest.rest(true);
+    const worker = await cluster.worker('mauler', newKey()).join(1);
+    const task = await cluster.submit();
+    const { lease } = await worker.assignment();
+    const { proof, signals } = mauled(cluster);
+    await worker.complete(lease, proof, signals);
+    const row = await cluster.ended(task);
+    assert.deepEqual(Buffer.from(row.proof ?? []), Buffer.from(proof));
+    await assert.rejects(worker.complete(lease, cluster.proofs.login.proof, signals), coded('stale_lease'));
+    assert.deepEqual(Buffer.from((await cluster.row(task)).proof ?? []), Buffer.from(proof));
+    worker.vanish();
+  });
+
+  it('three of them at once: it is quarantined, loses all that it holds, and cannot come back', async () => {
+    const liar = await cluster.worker('liar-at-once', newKey()).join(8);
+    const tasks = await Promise.all(Array.from({ length: 8 }, () => cluster.submit()));
+    await liar.assignment(7);
+    const leases = liar.assignments.map(({ lease }) => lease as Lease);
+    const { signals } = cluster.proofs.login;
+    const wrong = cluster.proofs.vote.proof;
+    const answers = await Promise.allSettled(leases.map((lease) => liar.complete(lease, wrong, signals)));
+    const codes = answers.map((answer) =>
+      answer.status === 'rejected' ? (answer.reason as RemoteError).code : 'taken',
     );
-    for (const workerId of ['__proto__', 'constructor', 'a/b', 'a b', 'ä', 'x'.repeat(129), '\u202e']) {
-      const outcome = await guest.register({ workerId }).catch((error: RemoteError) => error.code);
-      if (typeof outcome === 'string') assert.equal(outcome, 'invalid_worker_id', workerId);
-    }
-    await serveHonestly(bed);
-  });
-
-  hostile('two hundred streams of one worker leaves one', async (bed) => {
-    const worker = await bed.worker('octopus', 1);
-    const streams = Array.from({ length: 200 }, () => worker.secondStream());
-    await Promise.all(streams.slice(0, -1).map(({ ended }) => ended));
-    const health = await bed.http('/health');
-    assert.equal(health.status, 200);
-    for (const stream of streams) stream.cancel();
-    await serveHonestly(bed);
+    assert.equal(codes.filter((code) => code === 'proof_invalid').length, 3, String(codes));
+    assert.equal(codes.filter((code) => code === 'stale_lease').length, 5, String(codes));
+    await liar.until(() => liar.streamEnd !== undefined);
+    assert.equal((liar.streamEnd as RemoteError).code, 'worker_quarantined');
+    await assert.rejects(liar.heartbeat(), coded('worker_quarantined'));
+    await assert.rejects(liar.register(), coded('worker_quarantined'));
+    liar.vanish();
+    await honest.rest(false);
+    for (const task of tasks) assert.equal((await cluster.ended(task)).status, 'completed');
   });
 });
 
-describe('a hostile worker that floods', () => {
-  hostile('ten thousand heartbeats, starts and failures of nothing grow no state', async (bed) => {
-    const worker = await bed.worker('flood', 1);
-    const before = process.memoryUsage().rss;
-    const lease = { taskId: '00000000-0000-4000-8000-000000000000', workerId: 'flood', attempt: 1, epoch: 1n };
-    let refused = 0;
-    for (let wave = 0; wave < 50; wave++) {
-      const calls = Array.from({ length: 200 }, (_, i) => {
-        if (i % 3 === 0) return worker.heartbeat();
-        return i % 3 === 1 ? worker.start(lease) : worker.fail(lease, 'prover_crashed');
-      });
-      for (const { status } of await Promise.allSettled(calls)) if (status === 'rejected') refused += 1;
-    }
-    assert.ok(refused >= 6_000, `${refused} were refused`);
-    assert.equal(bed.coordinator.status().workers.total, 1);
-    assert.ok(process.memoryUsage().rss - before < 600 * MIB, `${(process.memoryUsage().rss - before) / MIB} MiB more`);
-    await serveHonestly(bed);
+describe('a hostile worker speaks for others', () => {
+  let victim: FakeWorker;
+  let task: TaskRow;
+  let lease: Lease;
+  let thief: FakeWorker;
+
+  before(async () => {
+    victim = await cluster.worker('victim', newKey()).join(1);
+    task = await cluster.submit();
+    ({ lease } = await victim.assignment());
+    victim.held = [lease];
+    await victim.acknowledge(lease);
+    thief = await cluster.worker('thief', newKey()).join(1);
   });
 
-  hostile(
-    'messages larger than any proof, and bytes that are no HTTP/2, are refused, and others are served',
-    async (bed) => {
-      const worker = await bed.worker('whale', 1);
-      const lease = await leaseOf(bed, worker);
-      for (const bytes of [2 * MIB, 8 * MIB]) {
-        await assert.rejects(worker.complete(lease, new Uint8Array(bytes), proofs.signals), coded('body_too_large'));
-      }
-      const many = Array.from({ length: 100_000 }, () => new Uint8Array(32));
-      await assert.rejects(worker.complete(lease, proofs.proof, many));
-      const sockets = Array.from({ length: 50 }, (_, i) => {
-        const socket = connect(bed.coordinator.grpcPort, '127.0.0.1');
-        socket.on('error', () => {});
-        socket.write(i % 2 === 0 ? Buffer.alloc(70_000, i) : 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x00');
-        return socket;
-      });
-      await serveHonestly(bed);
-      for (const socket of sockets) socket.destroy();
-    },
-  );
+  it('under the lease of another, which it knows to the last digit: stale_lease, as if there were none', async () => {
+    await everyReport(thief, lease, 'stale_lease');
+    await everyReport(cluster.worker('thief-without-key'), lease, 'stale_lease');
+  });
 
-  hostile('two thousand worker names are held to what a coordinator keeps, and leave it', async (bed) => {
-    const guest = bed.guest('swarm');
-    for (let wave = 0; wave < 20; wave++) {
-      await Promise.all(Array.from({ length: 100 }, (_, i) => guest.register({ workerId: `swarm-${wave}-${i}` })));
+  it('under that lease put in its own name, an older or a later epoch, or another attempt: stale_lease', async () => {
+    for (const change of [{ workerId: 'thief' }, { epoch: lease.epoch - 1n }, { epoch: 2n ** 40n }, { attempt: 2 }]) {
+      await everyReport(thief, { ...lease, ...change }, 'stale_lease');
     }
-    assert.ok(bed.coordinator.status().workers.total <= 10_000);
-    await serveHonestly(bed);
-    // None of them ever beats: they are gone again.
-    await bed.until(() => bed.coordinator.status().workers.total <= 1, 30_000);
+    await everyReport(thief, { ...NOBODYS, workerId: 'thief' }, 'stale_lease');
+  });
+
+  it('to be registered as a worker that lives: worker_id_taken, with another key and with none', async () => {
+    for (const imposter of [cluster.worker('victim', newKey()), cluster.worker('victim')]) {
+      await assert.rejects(imposter.register(), coded('worker_id_taken'));
+      await assert.rejects(imposter.register({ heldLeases: [lease], slots: 256 }), coded('worker_id_taken'));
+      imposter.sessionId = victim.sessionId;
+      await assert.rejects(imposter.heartbeat([lease]), coded('worker_id_taken'));
+      await assert.rejects(imposter.heartbeat([], true), coded('worker_id_taken'));
+      await assert.rejects(imposter.fetch(Buffer.from(cluster.zkeyDigest, 'hex')), coded('worker_id_taken'));
+      imposter.receive();
+      await imposter.until(() => imposter.streamEnd !== undefined);
+      assert.equal((imposter.streamEnd as RemoteError).code, 'worker_id_taken');
+    }
+    assert.equal(victim.streamEnd, undefined, 'the stream of the one that lives is open');
+  });
+
+  it('with keys that are none: invalid_request', async () => {
+    for (const key of ['', 'short', 'Z'.repeat(64), 'a'.repeat(2_000)]) {
+      await assert.rejects(cluster.worker('victim', key).heartbeat(), coded('invalid_request'));
+    }
+  });
+
+  it('in its heartbeats, naming leases of another: invalid_request, and none is renewed', async () => {
+    await assert.rejects(thief.heartbeat([lease]), coded('invalid_request'));
+  });
+
+  it('one of twenty that register under one new name at once: one is taken', async () => {
+    const crowd = Array.from({ length: 20 }, () => cluster.worker('crowd', newKey()));
+    const answers = await Promise.allSettled(crowd.map((one) => one.register()));
+    assert.equal(answers.filter(({ status }) => status === 'fulfilled').length, 1);
+    for (const answer of answers) if (answer.status === 'rejected') coded('worker_id_taken')(answer.reason);
+  });
+
+  it('all of that, and then the other hands in its proof, at its first attempt', async () => {
+    thief.vanish();
+    assert.deepEqual(victim.cancellations, []);
+    await victim.complete(lease, cluster.proofs.login.proof, cluster.proofs.login.signals);
+    const row = await cluster.ended(task);
+    assert.deepEqual([row.status, row.workerId, row.attempt], ['completed', 'victim', 1]);
+    assert.deepEqual((await storyOf(task)).at(-1), ['completed', 1, 'victim', null]);
+    victim.vanish();
+  });
+});
+
+describe('a hostile worker lies about tasks', () => {
+  let honest: HonestWorker;
+  let hostile: FakeWorker;
+  afterEach(() => {
+    hostile?.vanish();
+    honest?.stop();
+  });
+
+  /** The hostile one is alone when the task comes; then the honest one is there too. */
+  async function hostileFirst(id: string, slots = 1): Promise<{ task: TaskRow; lease: Lease }> {
+    // Of the lowest name, with most free slots, and with the circuit in its cache, as it says: it is always preferred.
+    hostile = cluster.worker(`-${id}`, newKey());
+    const cachedCircuits = [{ circuitId: 'merkle-3', manifestDigest: Buffer.from(cluster.circuitDigest, 'hex') }];
+    await hostile.register({ slots, cachedCircuits });
+    hostile.receive();
+    const task = await cluster.submit();
+    const { lease } = await hostile.assignment();
+    await hostile.acknowledge(lease);
+    honest = await cluster.honest(`honest-beside-${id}`, 1);
+    return { task, lease };
+  }
+
+  for (const code of ['wrong_path', 'invalid_leaf', 'unsatisfied_constraint', 'attempts_exhausted', 'task_cancelled']) {
+    it(`that nobody can prove one (${code}): it is looked at, found true, and proved by another`, async () => {
+      const { task, lease } = await hostileFirst(`says-${code}`);
+      assert.deepEqual(await hostile.fail(lease, code, 'believe me'), { willRetry: true });
+      const row = await cluster.ended(task);
+      assert.deepEqual([row.status, row.workerId, row.attempt], ['completed', honest.wire.id, 2]);
+    });
+  }
+
+  it('by failing whatever it is given, at once: it gets no task twice', async () => {
+    const { task, lease } = await hostileFirst('fails-all', 256);
+    await hostile.fail(lease, 'prover_crashed', 'again');
+    assert.equal((await cluster.ended(task)).attempt, 2);
+    const more = await Promise.all(Array.from({ length: 12 }, () => cluster.submit()));
+    let failed = 1;
+    const failing = setInterval(() => {
+      for (const { lease: next } of hostile.assignments.slice(failed)) {
+        failed += 1;
+        if (next !== undefined) hostile.fail(next, 'prover_crashed').catch(() => {});
+      }
+    }, 10);
+    try {
+      for (const one of more) {
+        const row = await cluster.ended(one);
+        assert.deepEqual([row.status, row.workerId], ['completed', honest.wire.id]);
+        assert.ok(row.attempt <= 2, `${row.attempt} attempts`);
+      }
+    } finally {
+      clearInterval(failing);
+    }
+    const given = hostile.assignments.map((one) => one.lease?.taskId);
+    assert.equal(new Set(given).size, given.length);
+  });
+
+  it('by holding one for ever, alive and well: it is taken away in time, and given to another', async () => {
+    const { task, lease } = await hostileFirst('holds-for-ever', 256);
+    hostile.held = [lease];
+    const beats = setInterval(() => void hostile.heartbeat(hostile.held).catch(() => {}), 200);
+    try {
+      await hostile.start(lease);
+      const row = await cluster.ended(task);
+      assert.deepEqual([row.status, row.workerId, row.attempt], ['completed', honest.wire.id, 2]);
+      assert.deepEqual(await storyOf(task).then((story) => story[2]), [
+        'retry_scheduled',
+        1,
+        hostile.id,
+        'prover_timeout',
+      ]);
+      await hostile.until(() => hostile.cancellations.length > 0);
+    } finally {
+      clearInterval(beats);
+    }
+  });
+
+  it('with a reason of 100,000 characters, control characters and half characters: it is cut and made plain', async () => {
+    const { task, lease } = await hostileFirst('talks', 1);
+    await hostile.fail(lease, '\u0000; DROP TABLE tasks', `\u001b[2J\u0000\ud800${'x'.repeat(100_000)}`);
+    await cluster.ended(task);
+    const story = await cluster.store.taskStory(task.id);
+    const said = story?.events.find(({ kind }) => kind === 'retry_scheduled');
+    assert.equal(said?.code, 'internal');
+    assert.ok((said?.message ?? '').length <= 500);
+    assert.doesNotMatch(said?.message ?? '', /\p{Cc}/u);
+  });
+});
+
+describe('a hostile worker describes itself', () => {
+  it('with more than it can have, or with what a terminal would obey: refused, naming the field', async () => {
+    const guest = cluster.worker('boaster', newKey());
+    const backend = { name: 'snarkjs', device: '' };
+    const circuit = { circuitId: 'merkle-3', manifestDigest: new Uint8Array(32) };
+    for (const [fields, field] of [
+      [{ slots: 4_294_967_295 }, 'slots'],
+      [{ slots: 0 }, 'slots'],
+      [{ backends: Array.from({ length: 5_000 }, () => backend) }, 'backends'],
+      [{ backends: [{ name: '\u001b]0;owned\u0007', device: '' }] }, 'backends[0].name'],
+      [{ cachedCircuits: Array.from({ length: 5_000 }, () => circuit) }, 'cached_circuits'],
+      [{ softwareVersion: '9'.repeat(100_000) }, 'software_version'],
+      [{ host: '\u001b[2J\u001b[H' }, 'host'],
+      [{ host: 'a\u202egnp.exe' }, 'host'],
+    ] as const) {
+      await assert.rejects(
+        guest.register({
+          ...fields,
+          backends: [...('backends' in fields ? fields.backends : [backend])],
+          cachedCircuits: [...('cachedCircuits' in fields ? fields.cachedCircuits : [])],
+        }),
+        (error: unknown) => {
+          assert.deepEqual([(error as RemoteError).code, (error as RemoteError).field], ['invalid_request', field]);
+          return true;
+        },
+      );
+    }
+  });
+
+  it('by names that mean something to somebody else: each is a name or is refused, and the state is whole', async () => {
+    for (const id of ['__proto__', 'constructor', 'toString', '..', '.']) {
+      const worker = cluster.worker(id, newKey());
+      await worker.register();
+      await worker.heartbeat();
+      worker.vanish();
+    }
+    for (const id of [
+      '',
+      'a b',
+      'a/b',
+      '\u0000',
+      'ü',
+      'x'.repeat(129),
+      'x'.repeat(500_000),
+      "'; DROP TABLE tasks;--",
+    ]) {
+      await assert.rejects(cluster.worker(id, newKey()).register(), coded('invalid_worker_id'));
+    }
+    assert.equal(({} as { slots?: unknown }).slots, undefined);
+    const honest = await cluster.honest('honest-among-names');
+    assert.equal((await cluster.ended(await cluster.submit())).workerId, 'honest-among-names');
+    honest.stop();
   });
 });

@@ -82,3 +82,53 @@ export async function startDev(dataDir: string, more: readonly string[] = [], de
     },
   };
 }
+
+export interface ServiceProcess {
+  readonly pid: number;
+  /** What it said when it was ready: its addresses by role, `http` and `grpc`. */
+  readonly ready: Readonly<Record<string, string>>;
+  /** Sends the signal and waits for the end, ten seconds at most. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+const SERVICE_READY_MS = 60_000;
+
+/** `zkraft gateway`, `coordinator` or `worker` with `--json`, ready. Rejects with what it said when it ends before. */
+export async function startService(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<ServiceProcess> {
+  const child = start([command, '--json', ...args], env);
+  const said: string[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  const exited = new Promise<number | null>((done) => child.on('exit', (code) => done(code)));
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const ready = await new Promise<Record<string, string>>((done, fail) => {
+      timer = setTimeout(() => fail(new Error(`zkraft ${command} was not ready in time`)), SERVICE_READY_MS);
+      createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+        said.push(line);
+        const event = JSON.parse(line.startsWith('{"') ? line : '{}') as Record<string, string>;
+        if (event.event === 'ready') done(event);
+      });
+      void exited.then((code) => fail(new Error(`zkraft ${command} ended with ${code}:\n${said.join('\n')}`)));
+    });
+    return {
+      pid: child.pid as number,
+      ready,
+      stop: async (signal = 'SIGTERM') => {
+        child.kill(signal);
+        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        const code = await exited;
+        clearTimeout(late);
+        return code;
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

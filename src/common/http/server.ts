@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
@@ -28,8 +28,10 @@ import type { ErrorCode } from '../error-table.ts';
 import { ZkraftError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { VERSION } from '../version.ts';
+import { limitConnectionsPerAddress } from './connection-limit.ts';
 import { codedError, errorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
+import { limitPipelining } from './pipeline-limit.ts';
 import { answerSocketError } from './socket-errors.ts';
 
 export type HttpServer = FastifyInstance<
@@ -69,6 +71,8 @@ export interface HttpServerOptions {
   readonly keepAliveTimeoutMs?: number;
   readonly headerBytesMax?: number;
   readonly connectionsMax?: number;
+  /** Of one address. Default: half of `connectionsMax`; without limit where proxies are trusted, as they carry many clients. */
+  readonly connectionsPerAddressMax?: number;
   /** After this, closing ends the connections that are still open. */
   readonly closeGraceMs?: number;
   readonly jsonDepthMax?: number;
@@ -106,7 +110,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.decorateRequest('errorCode', null);
 
   app.server.headersTimeout = limits.requestMs;
-  app.server.maxConnections = options.connectionsMax ?? 1_024;
+  const connectionsMax = options.connectionsMax ?? 1_024;
+  app.server.maxConnections = connectionsMax;
+  if (!options.trustProxy?.length) {
+    const perAddress = options.connectionsPerAddressMax ?? Math.ceil(connectionsMax / 2);
+    limitConnectionsPerAddress(app.server, perAddress, options.logger);
+  }
+  limitPipelining(app.server as Server);
   // Node would answer 417 with an empty body; as a request it reaches addRouteRefusals.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 

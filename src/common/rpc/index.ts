@@ -8,3 +8,4 @@ export {
   type WorkerLease,
 } from './gen/zkraft/v1/admin.ts';
 export * from './gen/zkraft/v1/worker.ts';
+export * from './worker-key.ts';

@@ -79,7 +79,7 @@ export class Deliveries {
     const { replica, channel, leases, now, logger } = this.#options;
     const before = taskUnder(replica.state, lease);
     if (before === undefined || !channel.isOpen(lease.workerId)) return;
-    const leaves = await this.#leaves(before.spec.treeId);
+    const leaves = await this.leaves(before.spec.treeId);
     const task = taskUnder(replica.state, lease);
     if (task === undefined) return;
     if (channel.push(lease.workerId, this.#message(lease, task, leaves))) {
@@ -116,7 +116,8 @@ export class Deliveries {
     };
   }
 
-  #leaves(treeId: string): Promise<Uint8Array> {
+  /** Of the tree, 32 bytes each. */
+  leaves(treeId: string): Promise<Uint8Array> {
     const known = this.#trees.get(treeId);
     if (known !== undefined) return known;
     const oldest = this.#trees.keys().next();

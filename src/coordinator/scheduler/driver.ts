@@ -13,6 +13,7 @@ import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Replica } from '../replica.ts';
 import { isDraining, isQuarantined, loadOf, type RetryRule, type TaskSpec } from '../state/index.ts';
 import type { TaskChannel } from './deliveries.ts';
+import type { FailedHolders } from './failed-holders.ts';
 import type { ForgottenTasks } from './forgotten.ts';
 import type { SchedulingPolicy, WorkerView } from './policy.ts';
 import { ReadyMarks } from './ready-marks.ts';
@@ -27,6 +28,7 @@ export interface DriverOptions {
   readonly channel: TaskChannel;
   readonly watch: WorkerWatch;
   readonly forgotten: ForgottenTasks;
+  readonly failed: FailedHolders;
   readonly retry: RetryRule;
   readonly pollIntervalMs: number;
   /** No new leases while more decisions than this wait for the database. */
@@ -140,7 +142,7 @@ export class Driver {
   }
 
   async #pass(): Promise<number> {
-    const { replica, store, policy, catalog, forgotten, outboxMax, mayLease, epochNow } = this.#options;
+    const { replica, store, policy, catalog, forgotten, failed, outboxMax, mayLease, epochNow } = this.#options;
     const marks = this.#marks;
     if (!mayLease() || replica.state.outbox.size >= outboxMax) return 0;
     const workers = this.#workers();
@@ -169,7 +171,7 @@ export class Driver {
           continue;
         }
         const view = { ...row, createdAtMs: row.createdAt.getTime() };
-        const worker = policy.choose(view, workers, catalog.isServable(row.circuitDigest));
+        const worker = policy.choose(view, workers, catalog.isServable(row.circuitDigest), failed.of(row.id));
         if (worker === undefined) continue;
         worker.freeSlots -= 1;
         free -= 1;
@@ -185,17 +187,19 @@ export class Driver {
     return leased;
   }
 
+  /** All that could be given a task, now or when a slot is free. */
   #workers(): WorkerView[] {
     const { replica, policy, channel, watch, now } = this.#options;
     const { state } = replica;
     const views: WorkerView[] = [];
     for (const worker of state.workers.values()) {
-      const freeSlots = worker.slots - loadOf(state, worker.id);
-      if (freeSlots <= 0 || isDraining(state, worker) || isQuarantined(state, worker.id)) continue;
+      const freeSlots = Math.max(0, worker.slots - loadOf(state, worker.id));
+      if (isDraining(state, worker) || isQuarantined(state, worker.id)) continue;
       if (policy.refusesVersion(worker.softwareVersion) !== undefined) continue;
       if (!channel.isOpen(worker.id) || watch.liveness(worker.id, now()) !== 'active') continue;
-      const cachedCircuits = new Set([...worker.cachedCircuits, ...(this.#learnt.get(worker.id) ?? [])]);
-      views.push({ ...worker, freeSlots, cachedCircuits });
+      const learnt = this.#learnt.get(worker.id);
+      const cachedCircuits = new Set([...worker.cachedCircuits, ...(learnt ?? [])]);
+      views.push({ ...worker, freeSlots, cachedCircuits, proven: learnt !== undefined });
     }
     return views;
   }

@@ -2,6 +2,7 @@
 export * from './cancellations.ts';
 export * from './deliveries.ts';
 export * from './driver.ts';
+export * from './failed-holders.ts';
 export * from './forgotten.ts';
 export * from './lease-table.ts';
 export * from './policy.ts';

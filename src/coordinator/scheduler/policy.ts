@@ -4,6 +4,11 @@
  * A task's rank is its priority plus one for each `ageingMs` it has waited: a task of priority 0 overtakes fresh ones
  * of priority 9 after nine such spans, so nothing starves. Among the workers that can do a task, one that has the
  * circuit in its cache comes first, then the one with most free slots in proportion, then the lower id.
+ *
+ * A task that failed goes to a worker that has proved something and has not failed it, if one lives; else to any that
+ * has not failed it; else to any. It waits for the first kind while all of it are busy, which they are for the task
+ * timeout at most. So a worker that fails all it is given costs a task one attempt, and so do many of one maker, who
+ * would have to prove as much as they spoil.
  */
 import { compareVersions } from './versions.ts';
 
@@ -24,6 +29,8 @@ export interface WorkerView {
   readonly softwareVersion: string;
   readonly backends: readonly string[];
   readonly cachedCircuits: ReadonlySet<string>;
+  /** A proof of it was accepted since it registered. */
+  readonly proven: boolean;
 }
 
 export interface SchedulingPolicy {
@@ -33,7 +40,13 @@ export interface SchedulingPolicy {
   canRun(task: TaskView, worker: WorkerView, fetchable: boolean): boolean;
   /** Why a worker of this version gets no tasks at all; undefined when it may. */
   refusesVersion(softwareVersion: string): string | undefined;
-  choose(task: TaskView, workers: readonly WorkerView[], fetchable: boolean): WorkerView | undefined;
+  /** `workers` are all that live, busy ones too; `failed` are the ids of those that failed this task before. */
+  choose(
+    task: TaskView,
+    workers: readonly WorkerView[],
+    fetchable: boolean,
+    failed?: ReadonlySet<string>,
+  ): WorkerView | undefined;
 }
 
 /** What can prove Groth16 over BN254. */
@@ -46,6 +59,8 @@ export interface PolicyOptions {
   /** A worker of an older version is not given tasks. Empty or absent: none is too old. */
   readonly minWorkerVersion?: string;
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 const majorOf = (version: string): string => version.split('.', 1)[0] ?? '';
 
@@ -65,19 +80,39 @@ export function createPolicy(options: PolicyOptions): SchedulingPolicy {
     worker.backends.some((backend) => GROTH16_BACKENDS.has(backend)) &&
     (fetchable || worker.cachedCircuits.has(task.circuitDigest));
 
+  /** The best kind of worker for a task that failed, of those that live. */
+  const trustIn = (
+    task: TaskView,
+    workers: readonly WorkerView[],
+    fetchable: boolean,
+    failed: ReadonlySet<string>,
+  ): number =>
+    workers.reduce((best, worker) => {
+      const trust = trustOf(worker, failed);
+      return trust > best && canRun(task, worker, fetchable) ? trust : best;
+    }, 0);
+
   return {
     rank: (priority, createdAtMs, nowMs) => priority + Math.max(0, nowMs - createdAtMs) / ageingMs,
     canRun,
     refusesVersion,
-    choose(task, workers, fetchable) {
+    choose(task, workers, fetchable, failed = NOBODY) {
+      const trust = failed.size === 0 ? 0 : trustIn(task, workers, fetchable, failed);
       let best: WorkerView | undefined;
       for (const worker of workers) {
+        if (trustOf(worker, failed) < trust) continue;
         if (worker.freeSlots <= 0 || !canRun(task, worker, fetchable)) continue;
         if (best === undefined || prefer(task, worker, best)) best = worker;
       }
       return best;
     },
   };
+}
+
+/** 2: has proved something, and has not failed this task. 1: has not failed it. 0: has. */
+function trustOf({ id, proven }: WorkerView, failed: ReadonlySet<string>): number {
+  if (failed.has(id)) return 0;
+  return proven ? 2 : 1;
 }
 
 function prefer(task: TaskView, a: WorkerView, b: WorkerView): boolean {

@@ -4,6 +4,7 @@ export * from './artifact-sender.ts';
 export * from './grpc-server.ts';
 export * from './http.ts';
 export * from './reports.ts';
+export * from './statement-check.ts';
 export * from './task-streams.ts';
 export * from './verification.ts';
 export * from './worker-auth.ts';

@@ -1,9 +1,11 @@
 /**
  * What workers report about leases: started, proved, failed.
  *
- * The lease alone is the right to report; the session is not asked, because a worker that registered again keeps its
- * leases and its finished proofs. The lease is looked at first, so that a stale report costs no pairing, and once more
- * by the log itself. A refusal that makes a worker drop a proof is confirmed with the log before it is given.
+ * The lease is the right to report, in the hands of the worker that it was given to (see worker-key.ts); the session is
+ * not asked, because a worker that registered again keeps its leases and its finished proofs. The lease is looked at
+ * first, so that a stale report costs no pairing, and once more by the log itself. Whoever reports under a lease of
+ * another is told the same as if it did not exist, so that guessing tells nothing. A refusal that makes a worker drop
+ * a proof is confirmed with the log before it is given.
  */
 import { type ErrorCode, isErrorCode, type Logger, ZkraftError } from '../../common/index.ts';
 import type { ReportCompletionRequest, ReportFailureRequest } from '../../common/rpc/index.ts';
@@ -11,13 +13,15 @@ import type { CircuitCatalog } from '../circuits.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Decision, Replica } from '../replica.ts';
 import type { Driver, LeaseTable } from '../scheduler/index.ts';
-import { type LeaseRef, type Task, taskUnder } from '../state/index.ts';
+import { type LeaseRef, mayAct, type Task, taskUnder } from '../state/index.ts';
 import { checkLease } from './requests.ts';
+import type { StatementCheck } from './statement-check.ts';
 import type { ProofJudge } from './verification.ts';
 
 export interface ReportsOptions {
   readonly replica: Replica;
   readonly judge: ProofJudge;
+  readonly statements: StatementCheck;
   readonly catalog: CircuitCatalog;
   readonly leases: LeaseTable;
   readonly driver: Driver;
@@ -50,7 +54,7 @@ const WORKER_BOUND: ReadonlySet<ErrorCode> = new Set([
   'proof_malformed',
 ] satisfies ErrorCode[]);
 
-/** May the task be tried again after this? The log carries the answer, so that all nodes agree. */
+/** Does this speak of the worker, or of the moment, rather than of the task? */
 export function isRetryable(code: ErrorCode): boolean {
   return new ZkraftError(code, '').retryable || WORKER_BOUND.has(code);
 }
@@ -62,19 +66,21 @@ export class Reports {
   readonly #options: ReportsOptions;
   /** Completions being verified, by lease: a report sent twice is verified once. */
   readonly #verifying = new Map<string, Promise<void>>();
+  /** The same of failures, whose statement may have to be checked. */
+  readonly #failing = new Map<string, Promise<boolean>>();
 
   constructor(options: ReportsOptions) {
     this.#options = options;
   }
 
-  async acknowledge(lease: LeaseRef): Promise<void> {
-    await this.#liveTask(lease);
+  async acknowledge(lease: LeaseRef, keyHash: string): Promise<void> {
+    await this.#liveTask(lease, keyHash);
     this.#options.leases.held(lease, this.#options.now());
   }
 
-  async start(lease: LeaseRef): Promise<void> {
+  async start(lease: LeaseRef, keyHash: string): Promise<void> {
     const { replica, leases, logger, now } = this.#options;
-    const task = await this.#liveTask(lease);
+    const task = await this.#liveTask(lease, keyHash);
     leases.started(lease, now());
     if (task.phase === 'in_progress') return;
     const { events } = await replica.propose({ kind: 'task_started', lease });
@@ -82,21 +88,32 @@ export class Reports {
     logger.info(this.#fields(lease, task), 'proving started');
   }
 
-  complete(request: ReportCompletionRequest): Promise<void> {
+  async complete(request: ReportCompletionRequest, keyHash: string): Promise<void> {
     const lease = checkLease(request.lease);
-    // All of the lease: a report that names another worker or attempt shares no other report's answer.
-    const key = `${lease.taskId}/${lease.workerId}/${lease.attempt}/${lease.epoch}`;
+    if (!this.#isHolder(lease, keyHash)) return await this.#refuse(lease);
+    const key = keyOf(lease);
     const running = this.#verifying.get(key);
-    if (running !== undefined) return running;
-    const done = this.#complete(lease, request).finally(() => this.#verifying.delete(key));
+    if (running !== undefined) return await running;
+    const done = this.#complete(lease, request, keyHash).finally(() => this.#verifying.delete(key));
     this.#verifying.set(key, done);
-    return done;
+    await done;
   }
 
-  async fail(request: ReportFailureRequest): Promise<boolean> {
-    const { replica, logger } = this.#options;
+  /** True when the task will be tried again. */
+  async fail(request: ReportFailureRequest, keyHash: string): Promise<boolean> {
     const lease = checkLease(request.lease);
-    const task = await this.#liveTask(lease);
+    if (!this.#isHolder(lease, keyHash)) return await this.#refuse(lease);
+    const key = keyOf(lease);
+    const running = this.#failing.get(key);
+    if (running !== undefined) return await running;
+    const done = this.#fail(lease, request, keyHash).finally(() => this.#failing.delete(key));
+    this.#failing.set(key, done);
+    return await done;
+  }
+
+  async #fail(lease: LeaseRef, request: ReportFailureRequest, keyHash: string): Promise<boolean> {
+    const { replica, logger } = this.#options;
+    const task = await this.#liveTask(lease, keyHash);
     const code: ErrorCode = isErrorCode(request.code) ? request.code : 'internal';
     const message = request.message.slice(0, MESSAGE_CHARS_MAX).replaceAll(/\p{Cc}/gu, ' ');
     logger.warn({ ...this.#fields(lease, task), code, reason: message }, 'the worker reports a failure');
@@ -105,20 +122,31 @@ export class Reports {
       lease,
       code,
       message,
-      retryable: isRetryable(code),
+      // The log carries the answer, so that all nodes agree.
+      retryable: isRetryable(code) || (await this.#isWrong(lease, task, code)),
       badProof: false,
     });
     if (decision.events[0]?.kind === 'stale') await this.#refuse(lease);
     return willRetry(decision);
   }
 
-  async #complete(lease: LeaseRef, request: ReportCompletionRequest): Promise<void> {
+  /** The worker says that nobody can prove the task. */
+  async #isWrong(lease: LeaseRef, task: Task, code: ErrorCode): Promise<boolean> {
+    if (!(await this.#options.statements.mayBeTrue(task.spec))) return false;
+    const fields = { ...this.#fields(lease, task), code };
+    this.#options.logger.error(fields, 'the worker says that the task cannot be proved, but its statement is true');
+    return true;
+  }
+
+  async #complete(lease: LeaseRef, request: ReportCompletionRequest, keyHash: string): Promise<void> {
     const { replica, judge, catalog, leases, driver, metrics, logger, now } = this.#options;
     if (this.#wasCompletedUnder(lease)) return;
-    const task = await this.#liveTask(lease);
+    const task = await this.#liveTask(lease, keyHash);
     const fields = this.#fields(lease, task);
     leases.held(lease, now());
-    const verdict = await judge.judge(task.spec, request.proof, request.publicSignals);
+    const isWanted = () => taskUnder(replica.state, lease) !== undefined;
+    const verdict = await judge.judge(task.spec, request.proof, request.publicSignals, isWanted);
+    if (verdict === undefined) return await this.#refuse(lease);
     if (!verdict.ok) return await this.#badProof(lease, task, verdict.why);
     const { events } = await replica.propose({
       kind: 'task_completed',
@@ -166,8 +194,14 @@ export class Reports {
     );
   }
 
-  async #liveTask(lease: LeaseRef): Promise<Task> {
-    const task = taskUnder(this.#options.replica.state, lease);
+  /** False for a caller that is not the worker which the lease names, while that one is registered. */
+  #isHolder(lease: LeaseRef, keyHash: string): boolean {
+    const worker = this.#options.replica.state.workers.get(lease.workerId);
+    return worker === undefined || mayAct(worker, keyHash);
+  }
+
+  async #liveTask(lease: LeaseRef, keyHash: string): Promise<Task> {
+    const task = this.#isHolder(lease, keyHash) ? taskUnder(this.#options.replica.state, lease) : undefined;
     return task ?? (await this.#refuse(lease));
   }
 
@@ -197,5 +231,8 @@ export class Reports {
     };
   }
 }
+
+/** All of the lease: a report that names another worker or attempt shares no other report's answer. */
+const keyOf = ({ taskId, workerId, attempt, epoch }: LeaseRef): string => `${taskId}/${workerId}/${attempt}/${epoch}`;
 
 const willRetry = (decision: Decision): boolean => decision.events.some((event) => event.kind === 'retry_scheduled');

@@ -8,6 +8,7 @@ import type { CommandBody, LeaseRef } from '../state/index.ts';
 const WORKER_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const TEXT_CHARS_MAX = 128;
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 export const SLOTS_MAX = 256;
 const BACKENDS_MAX = 8;
 const CIRCUITS_MAX = 256;
@@ -30,6 +31,8 @@ export function checkCount(value: bigint, field: string): number {
 
 function checkText(text: string, field: string): string {
   if (text.length > TEXT_CHARS_MAX) refuse(field, `is longer than ${TEXT_CHARS_MAX} characters`);
+  // Operators see it in a terminal, which would obey them.
+  if (UNPRINTABLE.test(text)) refuse(field, 'has characters that cannot be printed');
   return text;
 }
 
@@ -53,7 +56,10 @@ export function checkLeases(leases: readonly Lease[], workerId: string): LeaseRe
   });
 }
 
-export function checkRegistration(request: RegisterWorkerRequest): Extract<CommandBody, { kind: 'worker_added' }> {
+export function checkRegistration(
+  request: RegisterWorkerRequest,
+  keyHash: string,
+): Extract<CommandBody, { kind: 'worker_added' }> {
   const id = checkWorkerId(request.workerId);
   const { slots } = request;
   if (slots < 1 || slots > SLOTS_MAX) refuse('slots', `must be 1 to ${SLOTS_MAX}`);
@@ -74,6 +80,7 @@ export function checkRegistration(request: RegisterWorkerRequest): Extract<Comma
         toHex(checkDigest(circuit.manifestDigest, `cached_circuits[${i}].manifest_digest`)),
       ),
       host: checkText(request.host, 'host'),
+      ...(keyHash === '' ? {} : { keyHash }),
     },
     held: checkLeases(request.heldLeases, id),
   };

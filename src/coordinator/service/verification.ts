@@ -3,7 +3,8 @@
  *
  * The public signals must be, byte for byte, those of the task: what a worker sends is compared, never believed. The
  * key is the pinned one. Points are checked and paired in the verifier's threads, for this one has leases to renew; how
- * many wait for it is bounded.
+ * many wait for it is bounded, and one whose lease ended while it waited is not verified at all: a worker that hands in
+ * many bad proofs at once is quarantined at the third, and the rest cost nothing.
  */
 import { ELEMENT_BYTES, fromBytesBE, ZkraftError } from '../../common/index.ts';
 import { spellProof } from '../../prover/index.ts';
@@ -39,7 +40,13 @@ export class ProofJudge {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
   }
 
-  async judge(task: TaskSpec, proof: Uint8Array, signals: readonly Uint8Array[]): Promise<ProofVerdict> {
+  /** `isWanted` is asked when the proof's turn comes; `undefined` when it was not, and nothing was verified. */
+  async judge(
+    task: TaskSpec,
+    proof: Uint8Array,
+    signals: readonly Uint8Array[],
+    isWanted: () => boolean = () => true,
+  ): Promise<ProofVerdict | undefined> {
     const startedMs = performance.now();
     const circuit = await this.#options.catalog.verifying(task.circuitId, task.circuitDigest);
     const expected = expectedSignals(task, circuit.publicSignals);
@@ -54,6 +61,7 @@ export class ProofJudge {
     }
     await this.#enter();
     try {
+      if (!isWanted()) return undefined;
       const spelled = spellProof(proof);
       const texts = expected.map((signal) => fromBytesBE(signal).toString());
       const verified = await this.#options.verifier.verify(circuit.verificationKey, spelled, texts, {

@@ -1,7 +1,11 @@
-/** The tokens of workers and of operators: `authorization: Bearer TOKEN`, compared in constant time, never logged. */
+/**
+ * The tokens of workers and of operators, `authorization: Bearer TOKEN`, compared in constant time; and the keys by
+ * which workers are told apart. None is ever logged.
+ */
 import { timingSafeEqual } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
-import { isLoopback, sha256, ZkraftError } from '../../common/index.ts';
+import { isLoopback, sha256, sha256Hex, ZkraftError } from '../../common/index.ts';
+import { WORKER_KEY, WORKER_KEY_HEADER } from '../../common/rpc/index.ts';
 
 /** Throws `unauthenticated` unless the call carries the token. Without a token configured every call passes. */
 export function createWorkerAuth(workerToken: string | undefined): (metadata: Metadata) => void {
@@ -29,6 +33,20 @@ export function createAdminAuth(adminToken: string | undefined): (metadata: Meta
       { field: 'coordinator.admin_token' },
     );
   };
+}
+
+/**
+ * SHA-256, in hex, of the key that the caller shows; empty when it shows none. All workers share one token, so it is
+ * the key, which a worker makes for itself, that tells one from another. Throws `invalid_request` for what is no key.
+ */
+export function workerKeyHash(metadata: Metadata): string {
+  const values = metadata.get(WORKER_KEY_HEADER);
+  if (values.length === 0) return '';
+  const [key] = values;
+  if (values.length === 1 && typeof key === 'string' && WORKER_KEY.test(key)) return sha256Hex(key);
+  throw new ZkraftError('invalid_request', `${WORKER_KEY_HEADER} must be 64 hex digits, once`, {
+    field: WORKER_KEY_HEADER,
+  });
 }
 
 function bearer(secret: string, remedy: string): (metadata: Metadata) => void {

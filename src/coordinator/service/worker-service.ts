@@ -2,7 +2,8 @@
  * The RPCs of worker.proto, one function each, behind one gate: token, leadership, limits, errors, counts.
  *
  * Handlers are served by the leader alone. A session is the index of the registration; calls of an older one are
- * told to register again, except reports about a lease, whose right is the lease itself.
+ * told to register again, except reports about a lease, whose right is the lease itself, in the hands of the worker
+ * that it was given to. A call in the name of a worker that registered with a key must show that key.
  */
 import type { handleUnaryCall, Metadata, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import { type Logger, ZkraftError } from '../../common/index.ts';
@@ -23,12 +24,13 @@ import {
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { Replica } from '../replica.ts';
 import type { Deliveries, Driver, LeaseTable, SchedulingPolicy, WorkerWatch } from '../scheduler/index.ts';
-import { isQuarantined, type LeaseRef, taskUnder, type Worker } from '../state/index.ts';
+import { isQuarantined, type LeaseRef, mayAct, taskUnder, type Worker } from '../state/index.ts';
 import type { ArtifactCall, ArtifactSender } from './artifact-sender.ts';
 import { requireOwnName, type ShownCertificate } from './certificate-name.ts';
 import type { Reports } from './reports.ts';
 import { checkCount, checkLease, checkLeases, checkRegistration, checkWorkerId } from './requests.ts';
 import type { TaskStreams } from './task-streams.ts';
+import { workerKeyHash } from './worker-auth.ts';
 
 /** What exists only while this node leads. */
 export interface LeaderFace {
@@ -83,13 +85,19 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     return leader;
   }
 
-  function requireSession({ replica }: LeaderFace, workerId: string, sessionId: bigint): Worker {
+  function requireSession({ replica }: LeaderFace, workerId: string, sessionId: bigint, keyHash: string): Worker {
     const worker = replica.state.workers.get(checkWorkerId(workerId));
+    requireKey(worker, keyHash);
     if (worker === undefined || worker.sessionId !== checkCount(sessionId, 'session_id')) {
       throw new ZkraftError('unknown_worker', `worker ${workerId} is not registered in this session; register again`);
     }
     requireGoodConduct(replica, workerId);
     return worker;
+  }
+
+  function requireKey(worker: Worker | undefined, keyHash: string): void {
+    if (worker === undefined || mayAct(worker, keyHash)) return;
+    throw taken(worker.id);
   }
 
   function requireGoodConduct(replica: Replica, workerId: string): void {
@@ -110,13 +118,13 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
   function unary<Request, Response>(
     method: string,
     whose: (request: Request) => string | undefined,
-    handle: (leader: LeaderFace, request: Request) => Promise<Response>,
+    handle: (leader: LeaderFace, request: Request, keyHash: string) => Promise<Response>,
   ): handleUnaryCall<Request, Response> {
     return (call: ServerUnaryCall<Request, Response>, callback) => {
       const answer = async () => {
         const leader = requireLeader(call.metadata);
         requireOwnName(call.getAuthContext() as ShownCertificate, whose(call.request));
-        return await handle(leader, call.request);
+        return await handle(leader, call.request, workerKeyHash(call.metadata));
       };
       answer().then(
         (response) => {
@@ -128,16 +136,23 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     };
   }
 
-  async function register(leader: LeaderFace, request: RegisterWorkerRequest): Promise<RegisterWorkerResponse> {
+  async function register(
+    leader: LeaderFace,
+    request: RegisterWorkerRequest,
+    keyHash: string,
+  ): Promise<RegisterWorkerResponse> {
     const { replica } = leader;
-    const command = checkRegistration(request);
+    const command = checkRegistration(request, keyHash);
     const { id } = command.worker;
     requireGoodConduct(replica, id);
+    requireKey(replica.state.workers.get(id), keyHash);
     if (replica.state.workers.size >= WORKERS_MAX && !replica.state.workers.has(id)) {
       throw new ZkraftError('overloaded', `${WORKERS_MAX} workers are registered; no more are taken`);
     }
     const { index, events } = await replica.propose(command);
     const [event] = events;
+    // Somebody else was quicker.
+    if (event?.kind === 'worker_refused') throw taken(id);
     const kept = event?.kind === 'worker_added' ? event.kept : [];
     for (const lease of kept) leader.leases.held(lease, now());
     const { term, clusterId } = replica.status();
@@ -158,9 +173,13 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     return replica.state.conduct.get(worker.id)?.drained === true ? 'drained by an operator' : '';
   }
 
-  async function heartbeat(leader: LeaderFace, request: SendHeartbeatRequest): Promise<SendHeartbeatResponse> {
+  async function heartbeat(
+    leader: LeaderFace,
+    request: SendHeartbeatRequest,
+    keyHash: string,
+  ): Promise<SendHeartbeatResponse> {
     const { replica } = leader;
-    const worker = requireSession(leader, request.workerId, request.sessionId);
+    const worker = requireSession(leader, request.workerId, request.sessionId, keyHash);
     const held = checkLeases(request.heldLeases, worker.id);
     leader.watch.seen(worker.id, now());
     const drop: LeaseRef[] = [];
@@ -183,8 +202,9 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     call.on('error', () => {});
     try {
       const leader = requireLeader(call.metadata);
-      requireOwnName(call.getAuthContext() as ShownCertificate, call.request.workerId);
-      const worker = requireSession(leader, call.request.workerId, call.request.sessionId);
+      const { workerId, sessionId } = call.request;
+      requireOwnName(call.getAuthContext() as ShownCertificate, workerId);
+      const worker = requireSession(leader, workerId, sessionId, workerKeyHash(call.metadata));
       leader.watch.seen(worker.id, now());
       streams.open(worker.id, worker.sessionId, call);
       metrics.add('coordinator_rpc_total', { method: 'ReceiveTasks', code: 'ok' });
@@ -201,7 +221,9 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     const send = async () => {
       const { replica } = requireLeader(call.metadata);
       requireOwnName(call.getAuthContext() as ShownCertificate, call.request.workerId);
-      if (!replica.state.workers.has(checkWorkerId(call.request.workerId))) {
+      const worker = replica.state.workers.get(checkWorkerId(call.request.workerId));
+      requireKey(worker, workerKeyHash(call.metadata));
+      if (worker === undefined) {
         throw new ZkraftError('unknown_worker', `worker ${call.request.workerId} is not registered; register first`);
       }
       await artifacts.send(call);
@@ -216,21 +238,28 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     registerWorker: unary('RegisterWorker', itsOwn, register),
     sendHeartbeat: unary('SendHeartbeat', itsOwn, heartbeat),
     receiveTasks,
-    acknowledgeTask: unary('AcknowledgeTask', ofLease, async (leader, request) => {
-      await leader.reports.acknowledge(checkLease(request.lease));
+    acknowledgeTask: unary('AcknowledgeTask', ofLease, async (leader, request, keyHash) => {
+      await leader.reports.acknowledge(checkLease(request.lease), keyHash);
       return {};
     }),
-    startTask: unary('StartTask', ofLease, async (leader, request) => {
-      await leader.reports.start(checkLease(request.lease));
+    startTask: unary('StartTask', ofLease, async (leader, request, keyHash) => {
+      await leader.reports.start(checkLease(request.lease), keyHash);
       return {};
     }),
-    reportCompletion: unary('ReportCompletion', ofLease, async (leader, request: ReportCompletionRequest) => {
-      await leader.reports.complete(request);
+    reportCompletion: unary('ReportCompletion', ofLease, async (leader, request: ReportCompletionRequest, keyHash) => {
+      await leader.reports.complete(request, keyHash);
       return {};
     }),
-    reportFailure: unary('ReportFailure', ofLease, async (leader, request: ReportFailureRequest) => ({
-      willRetry: await leader.reports.fail(request),
+    reportFailure: unary('ReportFailure', ofLease, async (leader, request: ReportFailureRequest, keyHash) => ({
+      willRetry: await leader.reports.fail(request, keyHash),
     })),
     fetchArtifact,
   };
 }
+
+const taken = (workerId: string): ZkraftError =>
+  new ZkraftError(
+    'worker_id_taken',
+    `worker ${workerId} is registered, with another key; give this worker another worker.id, or wait until that one is gone`,
+    { field: 'worker_id' },
+  );

@@ -16,6 +16,7 @@ import {
   type LeaseRef,
   liveLease,
   loadOf,
+  mayAct,
   sameLease,
   type Task,
   type TaskSpec,
@@ -85,7 +86,9 @@ type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
 
 function addWorker(state: CoordinatorState, { worker, held }: Of<'worker_added'>, index: number): StateEvent[] {
   const before = state.workers.get(worker.id);
-  state.workers.set(worker.id, { ...worker, sessionId: index, draining: false });
+  const { keyHash = '' } = worker;
+  if (before !== undefined && !mayAct(before, keyHash)) return [{ kind: 'worker_refused', workerId: worker.id }];
+  state.workers.set(worker.id, { ...worker, keyHash, sessionId: index, draining: false });
   const kept: LeaseRef[] = [];
   const events: StateEvent[] = [];
   for (const task of tasksOf(state, worker.id)) {

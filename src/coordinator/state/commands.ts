@@ -21,6 +21,8 @@ export type CommandBody =
         readonly backends: readonly string[];
         readonly cachedCircuits: readonly string[];
         readonly host: string;
+        /** Absent in entries of older versions, and of workers that show no key. */
+        readonly keyHash?: string;
       };
       /** What it still works on; its other live leases end. */
       readonly held: readonly LeaseRef[];
@@ -136,6 +138,7 @@ const CHECKS: Readonly<Record<CommandKind, (fields: Fields) => boolean>> = {
     isTexts(worker.backends) &&
     isTexts(worker.cachedCircuits) &&
     isText(worker.host) &&
+    (worker.keyHash === undefined || isText(worker.keyHash)) &&
     Array.isArray(held) &&
     held.every(isLease),
   worker_removed: ({ workerId, sessionId, reason }) => isText(workerId) && isCount(sessionId) && isText(reason),

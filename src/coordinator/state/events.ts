@@ -23,6 +23,8 @@ export type StateEvent =
       readonly replacedSessionId: number | undefined;
       readonly kept: readonly LeaseRef[];
     }
+  /** The id is a registered worker's, and this one showed another key. */
+  | { readonly kind: 'worker_refused'; readonly workerId: string }
   | { readonly kind: 'worker_removed'; readonly workerId: string; readonly sessionId: number; readonly reason: string }
   | { readonly kind: 'worker_changed'; readonly workerId: string; readonly to: string }
   | { readonly kind: 'bad_proof'; readonly workerId: string; readonly badProofs: number }

@@ -74,6 +74,8 @@ export interface Worker {
   /** Hex manifest digests it said it had when it registered. */
   readonly cachedCircuits: readonly string[];
   readonly host: string;
+  /** SHA-256, in hex, of the key that the worker showed; empty when it showed none, as older workers do. */
+  readonly keyHash: string;
   draining: boolean;
 }
 
@@ -138,6 +140,9 @@ export const loadOf = (state: CoordinatorState, workerId: string): number => sta
 
 export const isQuarantined = (state: CoordinatorState, workerId: string): boolean =>
   state.conduct.get(workerId)?.quarantined === true;
+
+/** Is a caller with a key of this hash the registered worker? One that registered without a key is whoever has its id. */
+export const mayAct = (worker: Worker, keyHash: string): boolean => worker.keyHash === '' || worker.keyHash === keyHash;
 
 /** Gets nothing new: it is stopping, or an operator wants it empty. */
 export const isDraining = (state: CoordinatorState, worker: Worker): boolean =>

@@ -22,7 +22,7 @@ interface SnapshotJson {
   readonly index: number;
   readonly nowMs: number;
   readonly projectedIndex: number;
-  readonly workers: readonly Worker[];
+  readonly workers: readonly (Omit<Worker, 'keyHash'> & Partial<Worker>)[];
   readonly conduct: readonly (readonly [string, Omit<Conduct, 'drained'> & Partial<Conduct>])[];
   readonly tasks: readonly Task[];
   readonly outbox: readonly (readonly [string, number])[];
@@ -56,7 +56,7 @@ export function decodeState(bytes: Uint8Array): CoordinatorState {
   state.index = json.index;
   state.nowMs = json.nowMs;
   state.projectedIndex = json.projectedIndex;
-  for (const worker of json.workers) state.workers.set(worker.id, worker);
+  for (const worker of json.workers) state.workers.set(worker.id, { ...worker, keyHash: worker.keyHash ?? '' });
   for (const [id, conduct] of json.conduct) state.conduct.set(id, { ...conduct, drained: conduct.drained ?? false });
   for (const task of json.tasks) {
     state.tasks.set(task.spec.id, task);

@@ -32,6 +32,10 @@ export const protobufFileName = "zkraft/v1/worker.proto";
  * ErrorDetail, encoded, in the trailing metadata under `zkraft-error-bin`; for `not_leader` it names the leader, and
  * the worker goes there by itself.
  *
+ * A worker shows the key that it made for itself, 64 hex digits in the metadata `zkraft-worker-key`, with each call.
+ * While it is registered, whoever shows another key has no say in its name (worker_id_taken), nor under its leases
+ * (stale_lease). Workers that show none are told apart by their id alone.
+ *
  * Encodings: a field element is 32 bytes, big-endian, below the modulus of the field it belongs to. A digest is a
  * SHA-256, 32 bytes. Durations are milliseconds. Log indices and terms are unsigned 64-bit integers.
  */
