@@ -7,6 +7,7 @@ import { bootstrap, ROOT } from './bootstrap.mjs';
 
 bootstrap((line) => process.stderr.write(`${line}\n`));
 const args = ['--import', 'tsx', 'test/scenarios/chaos-main.ts', ...process.argv.slice(2)];
-const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+// A process group of its own: Ctrl-C reaches this process alone, which then tells it once.
+const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

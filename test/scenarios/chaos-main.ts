@@ -29,8 +29,18 @@ function whole(name: 'tasks' | 'faults' | 'seed' | 'minutes', least: number, mos
   process.exit(2);
 }
 
-// The handler of `exit` ends every child.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+/** npm and the terminal may each pass on one Ctrl-C: only a later one is a second. */
+const SAME_SIGNAL_MS = 1_000;
+const interrupt = new AbortController();
+let interruptedMs = 0;
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    if (interrupt.signal.aborted && performance.now() - interruptedMs > SAME_SIGNAL_MS) process.exit(130);
+    if (interrupt.signal.aborted) return;
+    interruptedMs = performance.now();
+    interrupt.abort(new Error('interrupted'));
+  });
+}
 
 const begunMs = performance.now();
 const say = (line: string): void => {
@@ -41,7 +51,8 @@ const [tasks, faults, seed] = [whole('tasks', 1, 100_000), whole('faults', 1, 10
 say(`${tasks} tasks, ${faults} faults, seed ${seed}`);
 try {
   const limitMs = whole('minutes', 1, 600) * 60_000;
-  const result = await runChaos({ tasks, faults, seed, say, limitMs, keep: values.keep });
+  const { signal } = interrupt;
+  const result = await runChaos({ tasks, faults, seed, say, limitMs, keep: values.keep, signal });
   process.stdout.write(`\n${reportLines(result).join('\n')}\n`);
   const inFlight = withProofsInFlight(result.strikes);
   const enough = inFlight * 3 >= faults * 2;
@@ -49,8 +60,8 @@ try {
     process.stdout.write(`only ${inFlight} of ${faults} faults met proofs in flight: too few to mean much\n`);
   process.exitCode = result.accounts.wrong.length + result.faultsLogged.length === 0 && enough ? 0 : 1;
 } catch (error) {
-  process.stderr.write(`${(error as Error).stack}\n`);
-  process.exitCode = 1;
+  process.stderr.write(`${interrupt.signal.aborted ? 'Interrupted.' : (error as Error).stack}\n`);
+  process.exitCode = interrupt.signal.aborted ? 130 : 1;
 } finally {
   await closeSnarkjs();
 }

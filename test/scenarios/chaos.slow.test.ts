@@ -16,9 +16,11 @@ describe('a network whose parts are killed, paused and restarted', { skip: WITHO
   after(() => closeSnarkjs());
 
   it('ends every task that it accepted, none twice, none lost, with proofs that verify', async (t) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+    const interrupt = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort(new Error(name)));
     const say = (line: string): void => t.diagnostic(line);
-    const result: ChaosResult = await runChaos({ seed: SEED, tasks: TASKS, faults: FAULTS, say, limitMs: LIMIT_MS });
+    const size = { seed: SEED, tasks: TASKS, faults: FAULTS };
+    const result: ChaosResult = await runChaos({ ...size, say, limitMs: LIMIT_MS, signal: interrupt.signal });
     for (const line of reportLines(result)) t.diagnostic(line);
     assert.deepEqual(result.accounts.wrong, []);
     assert.deepEqual(result.faultsLogged, []);

@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { type Accounts, settleAccounts } from './accounts.ts';
-import { endAllChildren } from './child-program.ts';
 import { planFaults } from './fault-plan.ts';
 import { type Strike, strikeAll } from './fault-strikes.ts';
 import { Network } from './network.ts';
@@ -21,6 +20,8 @@ export interface ChaosOptions {
   readonly limitMs: number;
   /** Keeps logs and data when all went well, too. */
   readonly keep?: boolean;
+  /** Ends the scenario early, and leaves nothing behind. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosResult {
@@ -40,42 +41,58 @@ export interface ChaosResult {
 /** Small, so that proofs take moments and faults meet many of them; three circuits. */
 const DEPTHS = [2, 4, 8];
 const LOOK_AGAIN_MS = 500;
+/** Tasks open besides one fault's share, so that workers never wait for the next fault. */
+const BACKLOG_MORE = 4;
 
-/** Rejects when a part ends by itself, does not start or stop, or a limit is passed; nothing is left behind then. */
+/**
+ * Rejects when a part ends by itself, does not start or stop, or the limit is passed. No process is left behind then,
+ * but logs and data are, unless `signal` fired.
+ */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, tasks, say } = options;
+  const { say, signal } = options;
   const abort = new AbortController();
+  const stop = (error: unknown): void => abort.abort(error);
   const limit = setTimeout(() => {
-    abort.abort(new Error(`the scenario takes longer than ${options.limitMs / 1_000} s`));
+    stop(new Error(`the scenario takes longer than ${options.limitMs / 1_000} s`));
   }, options.limitMs);
-  const onExit = (): void => endAllChildren();
+  const network = await Network.prepare({ depths: DEPTHS, onAccident: stop });
+  const onExit = (): void => network.killAll();
   process.once('exit', onExit);
-  let network: Network | undefined;
+  signal?.addEventListener('abort', () => stop(signal.reason), { once: true });
+  // Whatever waits for a part then fails at once.
+  abort.signal.addEventListener('abort', onExit, { once: true });
+  let keep = true;
   try {
-    say('starting PostgreSQL, coordinator, gateway and two workers; making keys');
-    network = await Network.start({ depths: DEPTHS, onAccident: (error) => abort.abort(error) });
-    const begunMs = performance.now();
-    const { strikes, load } = await strikeUnderLoad(network, options, abort);
-    await untilAllEnded(network, say, abort.signal);
-    say(`verifying ${tasks} proofs`);
-    const accounts = await settleAccounts(network, load.submissions);
-    const durationMs = Math.round(performance.now() - begunMs);
-    const faultsLogged = network.faultsLogged();
-    say('stopping all parts');
-    await network.stop();
-    const startsRepeated = [...network.parts.values()].reduce((sum, part) => sum + part.startsRepeated, 0);
-    const well = accounts.wrong.length + faultsLogged.length === 0;
-    if (well && options.keep !== true) await network.remove();
-    else say(`logs and data are kept in ${network.dir}`);
-    return { seed, tasks, strikes, load: load.counts, accounts, startsRepeated, faultsLogged, durationMs };
+    const result = await runOn(network, options, abort);
+    keep = options.keep === true || result.accounts.wrong.length + result.faultsLogged.length > 0;
+    return result;
   } catch (error) {
-    if (network !== undefined) say(`logs and data are kept in ${network.dir}`);
+    keep = signal?.aborted !== true;
     throw abort.signal.aborted ? abort.signal.reason : error;
   } finally {
     clearTimeout(limit);
-    endAllChildren();
+    await network.endAll();
     process.off('exit', onExit);
+    if (keep) say(`logs and data are kept in ${network.dir}`);
+    else await network.remove();
   }
+}
+
+async function runOn(network: Network, options: ChaosOptions, abort: AbortController): Promise<ChaosResult> {
+  const { seed, tasks, say } = options;
+  say('starting PostgreSQL, coordinator, gateway and two workers; making keys');
+  await network.start();
+  const begunMs = performance.now();
+  const { strikes, load } = await strikeUnderLoad(network, options, abort);
+  await untilAllEnded(network, say, abort.signal);
+  say(`verifying ${tasks} proofs`);
+  const accounts = await settleAccounts(network, load.submissions);
+  const durationMs = Math.round(performance.now() - begunMs);
+  say('stopping all parts');
+  await network.stop();
+  const startsRepeated = [...network.parts.values()].reduce((sum, part) => sum + part.startsRepeated, 0);
+  const faultsLogged = network.faultsLogged();
+  return { seed, tasks, strikes, load: load.counts, accounts, startsRepeated, faultsLogged, durationMs };
 }
 
 /** Each fault lets in its share of the tasks, so that from the first to the last there is something to lose. */
@@ -90,6 +107,7 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
   const strikes = await strikeAll({
     network,
     plan,
+    backlogMax: Math.ceil(tasks / faults) + BACKLOG_MORE,
     signal: abort.signal,
     onNext: (number) => load.letIn(Math.ceil((tasks * (number + 1)) / faults)),
     onStruck: (number, { fault, inFlight, mendedMs }) => {
@@ -99,17 +117,17 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
     },
   });
   load.letIn(tasks);
+  say('the last fault is mended; waiting for all tasks to end');
   await submitting;
   return { strikes, load };
 }
 
 async function untilAllEnded(network: Network, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const count = `SELECT count(*)::int AS open FROM tasks WHERE status NOT IN ('completed', 'failed', 'cancelled')`;
-  for (let shown = -1; ; ) {
-    const [row] = await network.query<{ open: number }>(count);
-    if (row?.open === 0) return;
-    if (row !== undefined && row.open !== shown) say(`${row.open} tasks have not ended yet`);
-    shown = row?.open ?? shown;
+  for (let shown = 0; ; ) {
+    const open = await network.openTasks();
+    if (open === 0) return;
+    if (open !== shown) say(`${open} tasks have not ended yet`);
+    shown = open;
     await sleep(LOOK_AGAIN_MS, undefined, { signal });
   }
 }

@@ -1,8 +1,9 @@
 /**
- * One child process of a scenario: started with its log in a file, spoken to by signals, never left behind.
+ * The child processes of one scenario: started with their logs in files, spoken to by signals, never left behind.
  *
- * Whatever ends this process ends the children first, paused ones too: `endAllChildren` runs at exit, and SIGINT and
- * SIGTERM lead to an exit. A child that has children of its own (PostgreSQL's backends) names them by `family`.
+ * `Children` knows all that live and, once the scenario is over, starts no more: whatever is still under way then fails
+ * at once instead of starting a part that nobody ends. A child that has children of its own (PostgreSQL's backends)
+ * names them by `family`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
 
 const LOG_TAIL_CHARS = 2_000;
+const END_LIMIT_MS = 10_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -29,7 +31,30 @@ export interface ProgramOptions {
 /** A line of standard output that is a JSON object. */
 export type Said = Readonly<Record<string, unknown>>;
 
-const living = new Set<ChildProgram>();
+export class Children {
+  readonly #living = new Set<ChildProgram>();
+  #over = false;
+
+  start(options: ProgramOptions): ChildProgram {
+    if (this.#over) throw new Error(`the scenario is over; ${options.name} is not started`);
+    const child = new ChildProgram(options);
+    this.#living.add(child);
+    void child.ended.then(() => this.#living.delete(child));
+    return child;
+  }
+
+  /** Ends all at once, paused ones too, and for good. Waits for nothing, so it can run when this process exits. */
+  killAll(): void {
+    this.#over = true;
+    for (const child of this.#living) child.signal('SIGKILL');
+  }
+
+  /** The same, and waits until they are gone. */
+  async endAll(): Promise<void> {
+    this.killAll();
+    await Promise.all([...this.#living].map((child) => child.endWithin(END_LIMIT_MS)));
+  }
+}
 
 export class ChildProgram {
   readonly name: string;
@@ -58,13 +83,11 @@ export class ChildProgram {
     }
     this.pid = this.#child.pid ?? 0;
     if (this.pid === 0) throw new Error(`${name} could not be started`);
-    living.add(this);
     this.#child.stdin?.on('error', () => {});
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => this.#hear(line));
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#end = { code, signal };
-        living.delete(this);
         resolve(this.#end);
       });
     });
@@ -146,17 +169,13 @@ export class ChildProgram {
   }
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
+/** Nothing happens when it is gone already. */
+export function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone already.
+    // Gone.
   }
-}
-
-/** Ends every child at once. */
-export function endAllChildren(): void {
-  for (const child of living) child.signal('SIGKILL');
 }
 
 /** Pids of the processes whose parent is `parent`; none where there is no /proc. */

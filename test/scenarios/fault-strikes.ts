@@ -17,14 +17,16 @@ export interface Strike {
 export interface StrikeOptions {
   readonly network: Network;
   readonly plan: readonly Fault[];
+  /** Faults wait while more tasks than this are open: so that they are spread over all of them. */
+  readonly backlogMax: number;
   /** Before the fault of this number, from 0: lets tasks in. */
   readonly onNext: (number: number) => void;
   readonly onStruck: (number: number, strike: Strike) => void;
   readonly signal: AbortSignal;
 }
 
-/** How long a fault waits for a proof to be in flight. When there is none it strikes, and counts as such. */
-const PATIENCE_MS = 30_000;
+/** How long a fault waits for a short backlog and a proof in flight. After that it strikes as it is. */
+const PATIENCE_MS = 60_000;
 const LOOK_AGAIN_MS = 100;
 
 export async function strikeAll(options: StrikeOptions): Promise<Strike[]> {
@@ -32,10 +34,13 @@ export async function strikeAll(options: StrikeOptions): Promise<Strike[]> {
   const strikes: Promise<Strike>[] = [];
   let open: Promise<unknown> = Promise.resolve();
   for (const [number, fault] of plan.entries()) {
-    if (!fault.overlaps) await open;
+    if (!fault.overlaps) {
+      await open;
+      await untilSo(async () => (await network.openTasks()) <= options.backlogMax, signal);
+    }
     signal.throwIfAborted();
     options.onNext(number);
-    if (!fault.overlaps) await untilProofsInFlight(network, signal);
+    if (!fault.overlaps) await untilSo(async () => ((await network.proofsInFlight()) ?? 0) > 0, signal);
     await sleep(fault.delayMs, undefined, { signal });
     const inFlight = await network.proofsInFlight();
     const strike = strikeOne(network, fault, inFlight).then((done) => {
@@ -73,10 +78,10 @@ async function strikeOne(network: Network, fault: Fault, inFlight: number | unde
   return { fault, inFlight, mendedMs: Math.round(performance.now() - begunMs) };
 }
 
-async function untilProofsInFlight(network: Network, signal: AbortSignal): Promise<void> {
+/** Looks until it is so, or the patience is over; a look that fails counts as no. */
+async function untilSo(look: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   const endMs = performance.now() + PATIENCE_MS;
-  while (performance.now() < endMs) {
-    if (((await network.proofsInFlight()) ?? 0) > 0) return;
+  while (performance.now() < endMs && !(await look().catch(() => false))) {
     await sleep(LOOK_AGAIN_MS, undefined, { signal });
   }
 }

@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client as PgClient } from 'pg';
 import { migrate, removePrivatePostgres } from '../../src/store/index.ts';
-import { zkraft } from '../support/cli.ts';
-import { CommandPart, type Part, type PartName, PostgresPart } from './parts.ts';
+import { Children } from './child-program.ts';
+import { CommandPart, MAIN, type Part, type PartName, PostgresPart } from './parts.ts';
 
 export interface NetworkOptions {
   /** Depths that get keys. */
@@ -26,6 +26,7 @@ const QUEUE = ['--coordinator-poll-interval', '500ms', '--coordinator-cleanup-in
 const ATTEMPTS = ['--coordinator-max-attempts', '100'];
 const QUERY_LIMIT_MS = 5_000;
 const HEALTH_LIMIT_MS = 3_000;
+const SETUP_LIMIT_MS = 300_000;
 
 export class Network {
   readonly dir: string;
@@ -34,24 +35,28 @@ export class Network {
   readonly #postgres: PostgresPart;
   readonly #coordinatorUrl: string;
   readonly #depths: readonly number[];
+  readonly #children = new Children();
 
   private constructor(dir: string, ports: readonly number[], options: NetworkOptions) {
     const [grpc = 0, status = 0, http = 0] = ports;
-    const { onAccident } = options;
     this.dir = dir;
     this.#depths = options.depths;
     this.gatewayUrl = `http://127.0.0.1:${http}`;
     this.#coordinatorUrl = `http://127.0.0.1:${status}`;
-    const log = (name: string): string => join(dir, `${name}.log`);
-    this.#postgres = new PostgresPart({ dir: join(dir, 'postgres'), logFile: log('postgres'), onAccident });
+    const watched = (name: string) => ({
+      logFile: join(dir, `${name}.log`),
+      children: this.#children,
+      onAccident: options.onAccident,
+    });
+    this.#postgres = new PostgresPart({ dir: join(dir, 'postgres'), ...watched('postgres') });
     const database = (): NodeJS.ProcessEnv => ({ DATABASE_URL: this.#postgres.connectionString });
     const service = (name: 'coordinator' | 'gateway', ...args: readonly string[]): Part =>
-      new CommandPart({ name, args: [name, ...args], env: database, logFile: log(name), onAccident });
+      new CommandPart({ name, args: [name, ...args], env: database, ...watched(name) });
     const worker = (name: 'worker-1' | 'worker-2'): Part => {
       const files = ['--data-dir', join(dir, name), '--metrics-port', '0', '--zkp-backend', 'snarkjs'];
       const agent = ['--worker-id', name, '--worker-concurrency', '1', '--worker-coordinator-address'];
       const args = ['worker', ...files, ...agent, `127.0.0.1:${grpc}`];
-      return new CommandPart({ name, args, logFile: log(name), onAccident });
+      return new CommandPart({ name, args, ...watched(name) });
     };
     const raft = ['--coordinator-raft-raft-dir', join(dir, 'raft')];
     const listens = ['--coordinator-grpc-port', String(grpc), '--coordinator-http-port', String(status)];
@@ -67,14 +72,21 @@ export class Network {
     this.parts = new Map(parts.map((part) => [part.name, part]));
   }
 
-  /** All parts ready, keys made. */
-  static async start(options: NetworkOptions): Promise<Network> {
+  /** A network of which nothing runs yet. */
+  static async prepare(options: NetworkOptions): Promise<Network> {
     const dir = mkdtempSync(join(tmpdir(), 'zkraft-scenario-'));
     // So that root's PostgreSQL, which runs under another account, can keep its data right here.
     chmodSync(dir, 0o755);
-    const network = new Network(dir, await freePorts(3), options);
-    await network.#start();
-    return network;
+    return new Network(dir, await freePorts(3), options);
+  }
+
+  /** Makes schema and keys; resolves when all parts are ready. */
+  async start(): Promise<void> {
+    await this.#postgres.start();
+    await migrate({ connectionString: this.#postgres.connectionString }, 'up');
+    await this.#makeKeys();
+    await this.part('coordinator').start();
+    await Promise.all((['gateway', 'worker-1', 'worker-2'] as const).map((name) => this.part(name).start()));
   }
 
   part(name: PartName): Part {
@@ -118,6 +130,23 @@ export class Network {
     }
   }
 
+  /** Tasks that were accepted and have not ended. Rejects while the database is away. */
+  async openTasks(): Promise<number> {
+    const count = `SELECT count(*)::int AS open FROM tasks WHERE status NOT IN ('completed', 'failed', 'cancelled')`;
+    const [row] = await this.query<{ open: number }>(count);
+    return row?.open ?? 0;
+  }
+
+  /** Kills whatever still runs, without waiting: for the exit of this process. */
+  killAll(): void {
+    this.#children.killAll();
+  }
+
+  /** Kills whatever still runs; nothing can be started afterwards. */
+  endAll(): Promise<void> {
+    return this.#children.endAll();
+  }
+
   /** Ends every part, the database last; each must end cleanly. */
   async stop(): Promise<void> {
     for (const name of ['worker-1', 'worker-2', 'gateway', 'coordinator', 'postgres'] as const) {
@@ -143,14 +172,15 @@ export class Network {
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  async #start(): Promise<void> {
-    await this.#postgres.start();
-    await migrate({ connectionString: this.#postgres.connectionString }, 'up');
-    const keys = ['setup', '--depth', this.#depths.join(','), '--publish', '--data-dir', join(this.dir, 'keys')];
-    const made = await zkraft(keys, { DATABASE_URL: this.#postgres.connectionString });
-    if (made.code !== 0) throw new Error(`the keys could not be made: ${made.stdout}${made.stderr}`);
-    await this.part('coordinator').start();
-    await Promise.all((['gateway', 'worker-1', 'worker-2'] as const).map((name) => this.part(name).start()));
+  async #makeKeys(): Promise<void> {
+    const keys = this.#children.start({
+      name: 'setup',
+      args: [MAIN, 'setup', '--depth', this.#depths.join(','), '--publish', '--data-dir', join(this.dir, 'keys')],
+      env: { DATABASE_URL: this.#postgres.connectionString },
+      logFile: join(this.dir, 'setup.log'),
+    });
+    const { code } = await keys.endWithin(SETUP_LIMIT_MS);
+    if (code !== 0) throw new Error(`the keys could not be made${keys.logTail()}`);
   }
 }
 

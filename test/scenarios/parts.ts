@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
-import { ChildProgram, childrenOf, type Said } from './child-program.ts';
+import { type ChildProgram, type Children, childrenOf, type Said, send } from './child-program.ts';
 
 export const PART_NAMES = ['worker-1', 'worker-2', 'coordinator', 'gateway', 'postgres'] as const;
 export type PartName = (typeof PART_NAMES)[number];
@@ -28,7 +28,7 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
+export const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 /** On a machine with much else to do, a start takes many seconds. */
 const START_LIMIT_MS = 120_000;
 const START_AGAIN_MS = 500;
@@ -45,6 +45,7 @@ export interface CommandPartOptions {
   /** Asked at each start. */
   readonly env?: () => NodeJS.ProcessEnv;
   readonly logFile: string;
+  readonly children: Children;
   readonly onAccident: (error: Error) => void;
 }
 
@@ -66,10 +67,10 @@ export class CommandPart implements Part {
   }
 
   async start(): Promise<void> {
-    const { name, args, env = () => ({}), logFile, onAccident } = this.#options;
+    const { name, args, env = () => ({}), logFile, children, onAccident } = this.#options;
     const endMs = performance.now() + START_LIMIT_MS;
     for (;;) {
-      const program = new ChildProgram({ name, args: [MAIN, ...args, '--json'], env: env(), logFile });
+      const program = children.start({ name, args: [MAIN, ...args, '--json'], env: env(), logFile });
       this.#program = program;
       const ready = await program.line((said) => said.event === 'ready', START_LIMIT_MS);
       if (ready !== undefined) {
@@ -125,14 +126,16 @@ export class PostgresPart implements Part {
   readonly startsRepeated = 0;
   readonly #dir: string;
   readonly #logFile: string;
+  readonly #children: Children;
   readonly #onAccident: (error: Error) => void;
   #holder: ChildProgram | undefined;
   #serverPid = 0;
   #connectionString = '';
 
-  constructor(options: { dir: string; logFile: string; onAccident: (error: Error) => void }) {
+  constructor(options: Pick<CommandPartOptions, 'logFile' | 'children' | 'onAccident'> & { readonly dir: string }) {
     this.#dir = options.dir;
     this.#logFile = options.logFile;
+    this.#children = options.children;
     this.#onAccident = options.onAccident;
   }
 
@@ -142,7 +145,7 @@ export class PostgresPart implements Part {
   }
 
   async start(): Promise<void> {
-    const holder = new ChildProgram({
+    const holder = this.#children.start({
       name: 'postgres',
       args: ['--import', 'tsx', join(ROOT, 'test/support/postgres-child.ts'), this.#dir],
       logFile: this.#logFile,
@@ -163,18 +166,18 @@ export class PostgresPart implements Part {
 
   async kill(): Promise<void> {
     const server = this.#server(this.#serverPid);
-    for (const pid of server) signalQuietly(pid, 'SIGKILL');
+    for (const pid of server) send(pid, 'SIGKILL');
     await this.#letGo();
   }
 
   pause(): void {
     // The first of them before the others, so that it starts no more.
-    signalQuietly(this.#serverPid, 'SIGSTOP');
-    for (const pid of childrenOf(this.#serverPid)) signalQuietly(pid, 'SIGSTOP');
+    send(this.#serverPid, 'SIGSTOP');
+    for (const pid of childrenOf(this.#serverPid)) send(pid, 'SIGSTOP');
   }
 
   resume(): void {
-    for (const pid of this.#server(this.#serverPid).reverse()) signalQuietly(pid, 'SIGCONT');
+    for (const pid of this.#server(this.#serverPid).reverse()) send(pid, 'SIGCONT');
   }
 
   /** A fast shutdown, as `pg_ctl stop` does. */
@@ -191,13 +194,5 @@ export class PostgresPart implements Part {
 
   #server(serverPid: number): number[] {
     return serverPid === 0 ? [] : [serverPid, ...childrenOf(serverPid)];
-  }
-}
-
-function signalQuietly(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone already.
   }
 }

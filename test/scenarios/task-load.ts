@@ -122,14 +122,15 @@ export class TaskLoad {
       }
       const number = this.#next++;
       const twice = this.#random.below(TWICE_ONE_IN) === 0;
-      await this.#submit(number);
+      const taskId = await this.#submit(number);
+      if (number % WAITED_FOR_ONE_IN === 0) this.#wait(taskId);
       if (!twice) continue;
       this.#counts.sentTwice += 1;
       await this.#submit(number);
     }
   }
 
-  async #submit(number: number): Promise<void> {
+  async #submit(number: number): Promise<string> {
     const request = this.#requests[number];
     const ids = this.#taskIds[number];
     if (request === undefined || ids === undefined) throw new Error(`there is no request ${number}`);
@@ -141,7 +142,7 @@ export class TaskLoad {
     });
     const { taskId } = await client.submitMerkleTask(request, { signal: this.#signal });
     ids.add(taskId);
-    if (number % WAITED_FOR_ONE_IN === 0) this.#wait(taskId);
+    return taskId;
   }
 
   #wait(taskId: string): void {
