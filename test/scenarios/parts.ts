@@ -4,7 +4,6 @@
  * A part is started as a supervisor would: a start that ends because something needed is away (exit code 4) is tried
  * again. Any other end that nobody asked for is an accident, which fails the scenario.
  */
-
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
