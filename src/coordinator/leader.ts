@@ -76,6 +76,8 @@ export class Leader {
   #claiming: Promise<void> | undefined;
   #refusal: ZkraftError | undefined;
   #queueDepth = 0;
+  /** When leases and workers were last looked at. */
+  #sweptMs = 0;
   /** Smoothed milliseconds from lease to accepted proof. */
   #taskMs: number | undefined;
 
@@ -165,7 +167,11 @@ export class Leader {
     this.driver.start();
     this.#cancellations.start();
     const sweepMs = Math.max(20, Math.min(1_000, limits.heartbeatTimeoutMs / 20, limits.deliveryTimeoutMs / 5));
-    this.#every(sweepMs, () => this.#sweep());
+    this.#sweptMs = now();
+    this.#every(sweepMs, () => {
+      this.#forgiveAbsence(sweepMs);
+      this.#sweep();
+    });
     this.#every(limits.cleanupIntervalMs, () => void this.#cleanUp());
     void this.#countQueue();
   }
@@ -343,6 +349,21 @@ export class Leader {
 
   #about(taskId: string): Record<string, unknown> {
     return { request_id: this.#options.replica.state.tasks.get(taskId)?.spec.requestId, task_id: taskId };
+  }
+
+  /**
+   * A sweep that comes late was held up with all else here: the process was paused, or its machine was. What workers
+   * said meanwhile is read only after this, so without it the first sweep would condemn them all for our own silence.
+   */
+  #forgiveAbsence(sweepMs: number): void {
+    const nowMs = this.#options.now();
+    const absentMs = nowMs - this.#sweptMs - sweepMs;
+    this.#sweptMs = nowMs;
+    if (absentMs < sweepMs) return;
+    this.leases.forgive(absentMs);
+    this.watch.forgive(absentMs);
+    if (absentMs < this.#options.limits.heartbeatTimeoutMs / 2) return;
+    this.#options.logger.warn({ absent_ms: Math.round(absentMs) }, 'this process did not run for a while');
   }
 
   #sweep(): void {

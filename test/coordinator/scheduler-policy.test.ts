@@ -293,6 +293,19 @@ describe('the lease table', () => {
     assert.deepEqual(acts(table, 300_000), ['lease_expired']);
   });
 
+  test('counts the time in which nobody listened against no lease, delivered or not', () => {
+    const table = new LeaseTable(LIMITS);
+    table.grant(lease, 0);
+    table.sent(lease, 0);
+    table.forgive(40_000);
+    assert.deepEqual(acts(table, 44_999), []);
+    assert.deepEqual(acts(table, 45_000), ['send']);
+    table.started(lease, 45_000);
+    table.forgive(100_000);
+    assert.deepEqual(acts(table, 174_999), []);
+    assert.deepEqual(acts(table, 175_000), ['lease_expired']);
+  });
+
   test('signs of life under an older epoch renew nothing', () => {
     const table = new LeaseTable(LIMITS);
     table.grant(lease, 0);
@@ -315,4 +328,7 @@ test('a worker is suspect after half the timeout and dead after the whole, and o
   watch.seen('w', 29_000);
   assert.equal(watch.liveness('w', 30_000), 'active');
   assert.equal(watch.liveness('nobody', 0), 'dead');
+  watch.forgive(40_000);
+  assert.equal(watch.liveness('w', 70_000), 'active', 'nobody listened for 40 s of its silence');
+  assert.equal(watch.liveness('w', 99_000), 'dead');
 });

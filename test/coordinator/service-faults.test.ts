@@ -89,6 +89,20 @@ describe('restarts', () => {
     await bed.until(() => row.status === 'completed');
   });
 
+  withBed('a coordinator that did not run for a while holds its own silence against no worker', async (bed) => {
+    const worker = await bed.worker('w1', 1);
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await worker.acknowledge(lease);
+    worker.held = [lease];
+    // Longer than a heartbeat timeout, and as a paused process sees it: no timer, no I/O.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    await worker.complete(lease, proofs.proof, proofs.signals);
+    await bed.until(() => row.status === 'completed');
+    assert.equal(row.attempt, 1);
+    assert.equal(bed.coordinator.status().workers.total, 1);
+  });
+
   withBed('closing ends the streams with shutting_down, and refuses what comes after', async (bed) => {
     const worker = await bed.worker('w1');
     bed.submit();

@@ -1,214 +1,133 @@
 /**
- * Many tasks while every part of the network is killed, paused and restarted, in turn and then at random: whether all of
- * them end, none is lost, none is completed twice, and every proof verifies with snarkjs and the key that is served.
- *
- * The schedule follows from the seed. Tasks are handed in as faults go by, so that there is always something to lose;
- * before each fault it waits, for a while, until a proof is being made. A submission that got no answer is sent again
- * as it was, as a client would, and must be the same task.
+ * The chaos scenario: tasks go through a network of separate processes while its parts are killed, paused and
+ * restarted; at the end all tasks have ended, none twice, none lost, and every proof verifies.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
-import { groth16 } from 'snarkjs';
 import { SeededRandom } from '../support/seeded-random.ts';
-import type { TestNetwork } from './network.ts';
-import { answer, type Part, until } from './part.ts';
-
-const KINDS = ['kill', 'pause', 'restart'] as const;
-type Kind = (typeof KINDS)[number];
-const DEPTH = 4;
-const LEAVES = ['11', '22', '33', '44', '55'];
-/** Tasks handed in beyond what faults have gone by. */
-const AHEAD = 24;
-const IN_FLIGHT_LIMIT_MS = 8_000;
-const END_LIMIT_MS = 300_000;
+import { type Accounts, settleAccounts } from './accounts.ts';
+import { planFaults } from './fault-plan.ts';
+import { type Strike, strikeAll } from './fault-strikes.ts';
+import { Network } from './network.ts';
+import { type LoadCounts, makeRequests, TaskLoad } from './task-load.ts';
 
 export interface ChaosOptions {
+  readonly seed: number;
   readonly tasks: number;
   readonly faults: number;
-  readonly seed: number;
+  /** Told what happens, a line at a time. */
   readonly say: (line: string) => void;
+  /** Of all of it. */
+  readonly limitMs: number;
+  /** Keeps logs and data when all went well, too. */
+  readonly keep?: boolean;
+  /** Ends the scenario early, and leaves nothing behind. */
+  readonly signal?: AbortSignal;
 }
 
-export interface ChaosReport {
-  readonly faults: Readonly<Record<string, number>>;
-  readonly faultsInFlight: number;
-  readonly accepted: number;
-  readonly statuses: Readonly<Record<string, number>>;
-  readonly completions: number;
-  readonly completedTwice: readonly string[];
-  readonly lost: readonly string[];
-  readonly uninvited: readonly string[];
-  readonly unverified: readonly string[];
-  readonly retriedSubmissions: number;
-  readonly changedIds: readonly string[];
-  readonly attemptsMax: number;
-  readonly seconds: number;
+export interface ChaosResult {
+  readonly seed: number;
+  readonly tasks: number;
+  readonly strikes: readonly Strike[];
+  readonly load: LoadCounts;
+  readonly accounts: Accounts;
+  /** Starts that found the database away, and were tried again as a supervisor does. */
+  readonly startsRepeated: number;
+  /** Lines of logs that tell of a fault of ours. */
+  readonly faultsLogged: readonly string[];
+  /** From the first task let in to the last proof verified. */
+  readonly durationMs: number;
 }
 
-export const CHAOS_DEPTH = DEPTH;
+/** Small, so that proofs take moments and faults meet many of them; three circuits. */
+const DEPTHS = [2, 4, 8];
+const LOOK_AGAIN_MS = 500;
+/** Tasks open besides one fault's share, so that workers never wait for the next fault. */
+const BACKLOG_MORE = 4;
 
-export async function runChaos(network: TestNetwork, options: ChaosOptions): Promise<ChaosReport> {
-  const begunAtMs = performance.now();
-  const random = new SeededRandom(options.seed);
-  const progress = { faultsDone: 0, stopped: false };
-  const submitting = submitAll(network, options, progress);
-  // Whatever goes wrong first is what is told.
-  submitting.catch(() => {
-    progress.stopped = true;
-  });
-
-  const faults: Record<string, number> = {};
-  let faultsInFlight = 0;
-  const turns = network.parts.flatMap((part) => KINDS.map((kind) => [part, kind] as const));
-  for (let i = 0; i < options.faults && !progress.stopped; i++) {
-    const [part, kind] =
-      turns[i] ??
-      ([network.parts[random.below(network.parts.length)], KINDS[random.below(KINDS.length)]] as [Part, Kind]);
-    await sleep(100 + random.below(900));
-    const inFlight = await proofsWithin(network, IN_FLIGHT_LIMIT_MS);
-    if (inFlight > 0) faultsInFlight += 1;
-    await strike(part, kind, random);
-    progress.faultsDone += 1;
-    faults[`${kind} ${part.name}`] = (faults[`${kind} ${part.name}`] ?? 0) + 1;
-    options.say(`fault ${i + 1} of ${options.faults}: ${kind} ${part.name}, ${inFlight} proofs in flight`);
-  }
-  const submitted = await submitting;
-  return {
-    faults,
-    faultsInFlight,
-    ...submitted.counts,
-    ...(await reckon(network, submitted.ids, options)),
-    seconds: Math.round((performance.now() - begunAtMs) / 1_000),
-  };
-}
-
-async function proofsWithin(network: TestNetwork, limitMs: number): Promise<number> {
-  for (const begunAtMs = performance.now(); ; await sleep(20)) {
-    const proofs = await network.proofsInFlight();
-    if (proofs > 0 || performance.now() - begunAtMs > limitMs) return proofs;
-  }
-}
-
-async function strike(part: Part, kind: Kind, random: SeededRandom): Promise<void> {
-  if (kind === 'pause') {
-    // Shorter and longer than the coordinator waits for heartbeats.
-    await part.pause(500 + random.below(6_000));
-    return;
-  }
-  if (kind === 'kill') {
-    await part.kill();
-    await sleep(random.below(2_500));
-  } else {
-    await part.stop();
-  }
-  await part.start();
-}
-
-interface Submitted {
-  readonly ids: ReadonlyMap<string, string>;
-  readonly counts: { readonly accepted: number; readonly retriedSubmissions: number; readonly changedIds: string[] };
-}
-
-/** External hash by task id. */
-async function submitAll(
-  network: TestNetwork,
-  { tasks, faults }: ChaosOptions,
-  progress: { readonly faultsDone: number; readonly stopped: boolean },
-): Promise<Submitted> {
-  const ids = new Map<string, string>();
-  const changedIds: string[] = [];
-  let retriedSubmissions = 0;
-  for (let i = 0; i < tasks; i++) {
-    while (i > AHEAD + (tasks * progress.faultsDone) / faults) await sleep(50);
-    const externalHash = String(1_000 + i);
-    const body = JSON.stringify({
-      leaves: LEAVES,
-      leaf_index: i % LEAVES.length,
-      depth: DEPTH,
-      external_hash: externalHash,
-    });
-    const headers = { 'content-type': 'application/json' };
-    const send = () => answer(`${network.gatewayUrl}/api/v1/tasks/merkle`, { method: 'POST', body, headers });
-    let taskId: string | undefined;
-    await until(`task ${i} is accepted`, END_LIMIT_MS, async () => {
-      const said = await send();
-      if (said?.status === 200 || said?.status === 202) taskId = String(said.body.task_id);
-      else retriedSubmissions += 1;
-      if (said !== undefined && said.status >= 400 && said.status !== 429 && said.status < 500) {
-        throw new Error(`task ${i} was refused: ${JSON.stringify(said.body)}`);
-      }
-      return taskId !== undefined;
-    });
-    // Every tenth again at once: the same request is the same task.
-    if (i % 10 === 0) {
-      const again = await send();
-      if (again?.status === 202 || (again?.status === 200 && again.body.task_id !== taskId))
-        changedIds.push(String(taskId));
-    }
-    ids.set(taskId as string, externalHash);
-  }
-  return { ids, counts: { accepted: ids.size, retriedSubmissions, changedIds } };
-}
-
-interface Row {
-  readonly id: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly completions: number;
-}
-
-async function reckon(
-  network: TestNetwork,
-  ids: ReadonlyMap<string, string>,
-  { say }: ChaosOptions,
-): Promise<Omit<ChaosReport, 'faults' | 'faultsInFlight' | 'seconds' | keyof Submitted['counts']>> {
-  const client = new Client({ connectionString: network.databaseUrl });
-  await client.connect();
+/**
+ * Rejects when a part ends by itself, does not start or stop, or the limit is passed. No process is left behind then,
+ * but logs and data are, unless `signal` fired.
+ */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { say, signal } = options;
+  const abort = new AbortController();
+  const stop = (error: unknown): void => abort.abort(error);
+  const limit = setTimeout(() => {
+    stop(new Error(`the scenario takes longer than ${options.limitMs / 1_000} s`));
+  }, options.limitMs);
+  const network = await Network.prepare({ depths: DEPTHS, onAccident: stop });
+  const onExit = (): void => network.killAll();
+  process.once('exit', onExit);
+  signal?.addEventListener('abort', () => stop(signal.reason), { once: true });
+  // Whatever waits for a part then fails at once.
+  abort.signal.addEventListener('abort', onExit, { once: true });
+  let keep = true;
   try {
-    for (let open = Number.POSITIVE_INFINITY; open > 0; ) {
-      const before = open;
-      await until(`one of ${before} tasks ends`, END_LIMIT_MS, async () => {
-        const { rows } = await client.query<{ open: number }>(
-          `SELECT count(*)::int AS open FROM tasks WHERE status NOT IN ('completed', 'failed', 'cancelled')`,
-        );
-        open = rows[0]?.open ?? open;
-        return open < before;
-      });
-    }
-    const { rows } = await client.query<Row>(
-      `SELECT id, status, attempt, (SELECT count(*)::int FROM task_events e WHERE e.task_id = t.id AND e.kind = 'completed') AS completions
-       FROM tasks t`,
-    );
-    const statuses: Record<string, number> = {};
-    for (const { status } of rows) statuses[status] = (statuses[status] ?? 0) + 1;
-    say(`all have ended: ${JSON.stringify(statuses)}; verifying`);
-    const found = new Set(rows.map(({ id }) => id));
-    return {
-      statuses,
-      completions: rows.reduce((sum, row) => sum + row.completions, 0),
-      completedTwice: rows.filter((row) => row.completions > 1).map(({ id }) => id),
-      lost: [...ids.keys()].filter((id) => !found.has(id)),
-      uninvited: rows.filter(({ id }) => !ids.has(id)).map(({ id }) => id),
-      unverified: await unverified(network, ids),
-      attemptsMax: Math.max(...rows.map(({ attempt }) => attempt)),
-    };
+    const result = await runOn(network, options, abort);
+    keep = options.keep === true || result.accounts.wrong.length + result.faultsLogged.length > 0;
+    return result;
+  } catch (error) {
+    keep = signal?.aborted !== true;
+    throw abort.signal.aborted ? abort.signal.reason : error;
   } finally {
-    await client.end();
+    clearTimeout(limit);
+    await network.endAll();
+    process.off('exit', onExit);
+    if (keep) say(`logs and data are kept in ${network.dir}`);
+    else await network.remove();
   }
 }
 
-/** Those whose proof is not there, is about something else, or is refused by snarkjs. */
-async function unverified(network: TestNetwork, ids: ReadonlyMap<string, string>): Promise<string[]> {
-  const bad: string[] = [];
-  const key = await answer(`${network.gatewayUrl}/api/v1/circuits/merkle-${DEPTH}/verification-key`);
-  let root: string | undefined;
-  for (const [id, externalHash] of ids) {
-    const task = await answer(`${network.gatewayUrl}/api/v1/tasks/${id}`, {}, 20_000);
-    const signals = (task?.body.public_signals ?? []) as string[];
-    root ??= signals[0];
-    const about = signals.length === 2 && signals[0] === root && signals[1] === externalHash;
-    const proof = task?.body.proof as Parameters<typeof groth16.verify>[2];
-    if (!about || !(await groth16.verify(key?.body, signals, proof))) bad.push(id);
+async function runOn(network: Network, options: ChaosOptions, abort: AbortController): Promise<ChaosResult> {
+  const { seed, tasks, say } = options;
+  say('starting PostgreSQL, coordinator, gateway and two workers; making keys');
+  await network.start();
+  const begunMs = performance.now();
+  const { strikes, load } = await strikeUnderLoad(network, options, abort);
+  await untilAllEnded(network, say, abort.signal);
+  say(`verifying ${tasks} proofs`);
+  const accounts = await settleAccounts(network, load.submissions);
+  const durationMs = Math.round(performance.now() - begunMs);
+  say('stopping all parts');
+  await network.stop();
+  const startsRepeated = [...network.parts.values()].reduce((sum, part) => sum + part.startsRepeated, 0);
+  const faultsLogged = network.faultsLogged();
+  return { seed, tasks, strikes, load: load.counts, accounts, startsRepeated, faultsLogged, durationMs };
+}
+
+/** Each fault lets in its share of the tasks, so that from the first to the last there is something to lose. */
+async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: AbortController) {
+  const { seed, tasks, faults, say } = options;
+  const random = new SeededRandom(seed);
+  const plan = planFaults(random, faults);
+  const requests = makeRequests(random, tasks, DEPTHS);
+  const load = new TaskLoad({ requests, random, url: network.gatewayUrl, signal: abort.signal });
+  const submitting = load.run();
+  submitting.catch((error: unknown) => abort.abort(error));
+  const strikes = await strikeAll({
+    network,
+    plan,
+    backlogMax: Math.ceil(tasks / faults) + BACKLOG_MORE,
+    signal: abort.signal,
+    onNext: (number) => load.letIn(Math.ceil((tasks * (number + 1)) / faults)),
+    onStruck: (number, { fault, inFlight, mendedMs }) => {
+      const met = inFlight === undefined ? 'nobody to ask for proofs' : `${inFlight} proofs in flight`;
+      const overlaps = fault.overlaps ? ', during the one before' : '';
+      say(`fault ${number + 1}/${faults}: ${fault.kind} ${fault.part}${overlaps}; ${met}; mended in ${mendedMs} ms`);
+    },
+  });
+  load.letIn(tasks);
+  say('the last fault is mended; waiting for all tasks to end');
+  await submitting;
+  return { strikes, load };
+}
+
+async function untilAllEnded(network: Network, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  for (let shown = 0; ; ) {
+    const open = await network.openTasks();
+    if (open === 0) return;
+    if (open !== shown) say(`${open} tasks have not ended yet`);
+    shown = open;
+    await sleep(LOOK_AGAIN_MS, undefined, { signal });
   }
-  return bad;
 }

@@ -3,7 +3,8 @@
  *
  * Pure: time comes in as milliseconds of a monotonic clock. It is memory of the leader alone; a new leader begins
  * anew with a full period for each lease, because it cannot know what the old one heard. `sweep` says what is due:
- * send again, or give up and why.
+ * send again, or give up and why. What the leader could not hear, because its own process did not run, counts against
+ * nobody (`forgive`): it waits to be read, and often enough it is a proof.
  */
 import type { LeaseRef } from '../state/index.ts';
 
@@ -30,7 +31,7 @@ export type LeaseVerdict =
 
 interface Entry {
   readonly lease: LeaseRef;
-  readonly grantedMs: number;
+  grantedMs: number;
   renewedMs: number;
   startedMs: number | undefined;
   delivered: boolean;
@@ -88,6 +89,16 @@ export class LeaseTable {
     this.held(lease, nowMs);
     const entry = this.#entry(lease);
     if (entry !== undefined) entry.startedMs ??= nowMs;
+  }
+
+  /** Takes `absentMs`, in which nobody was listening, out of every period that runs. */
+  forgive(absentMs: number): void {
+    for (const entry of this.#entries.values()) {
+      entry.grantedMs += absentMs;
+      entry.renewedMs += absentMs;
+      entry.sentMs += absentMs;
+      if (entry.startedMs !== undefined) entry.startedMs += absentMs;
+    }
   }
 
   end(lease: LeaseRef): void {

@@ -1,7 +1,8 @@
 /**
  * Which workers live: heard of within half the heartbeat timeout is active, within the whole is suspect, else dead.
  *
- * Pure; time comes in. Memory of the leader alone: at a takeover every registered worker gets a full period.
+ * Pure; time comes in. Memory of the leader alone: at a takeover every registered worker gets a full period, and the
+ * time in which the leader's own process did not run is nobody's silence.
  */
 export type Liveness = 'active' | 'suspect' | 'dead';
 
@@ -15,6 +16,11 @@ export class WorkerWatch {
 
   seen(workerId: string, nowMs: number): void {
     this.#seenMs.set(workerId, nowMs);
+  }
+
+  /** Takes `absentMs`, in which nobody was listening, out of every worker's silence. */
+  forgive(absentMs: number): void {
+    for (const [workerId, seenMs] of this.#seenMs) this.#seenMs.set(workerId, seenMs + absentMs);
   }
 
   forget(workerId: string): void {
