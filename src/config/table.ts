@@ -288,6 +288,12 @@ export const SETTINGS = {
     'auto',
     'What makes the proofs. auto: the fastest that runs here.',
   ),
+  'zkp.kernel': setting(
+    oneOf('auto', 'fma2', 'fma4', 'int2'),
+    'auto',
+    'WebAssembly kernels of the wasm backend. auto: the fastest that is right here; fma4 is experimental.',
+    { env: ['ZKRAFT_KERNEL'] },
+  ),
   'zkp.compile_cache_size': setting(count(1, 64), 8, 'Circuits whose keys a prover keeps in memory.'),
   'zkp.max_proof_size_mb': setting(count(1, 64), 1, 'Largest message that a worker may send.'),
   'zkp.merkle_tree_depth': setting(count(1, 32), 8, 'Depth of a task that names none, if its leaves fit.'),

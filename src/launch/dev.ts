@@ -7,12 +7,12 @@
 import { join, resolve } from 'node:path';
 import { type Logger, makeFolder, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
-import { createProver, openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../prover/index.ts';
+import { openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../prover/index.ts';
 import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
 import { launchCoordinator } from './coordinator.ts';
 import { launchGateway } from './gateway.ts';
 import { RunningGroup } from './running.ts';
-import { createWorkerProver, launchWorker } from './worker.ts';
+import { createLightProver, createWorkerProver, launchWorker } from './worker.ts';
 
 /** Ctrl-C must end all of it in seconds: what is still being proved is handed back and proved again at the next start. */
 const CLOSE_LIMITS = { drainMs: 1_000, flushMs: 1_000 };
@@ -84,7 +84,7 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
 
     step(0.87, 'starting the prover');
     // Hashing for the gateway and verification for the coordinator are short; proofs get threads of their own.
-    const light = await createProver({ backend: 'snarkjs', threads: 1 });
+    const light = await createLightProver(config);
     group.addClosable('light prover', () => light.close());
     const prover = await createWorkerProver(config);
     group.addClosable('prover', () => prover.close());

@@ -78,8 +78,10 @@ export function createWorkerProver(config: Config): Promise<Prover> {
   const concurrency = config.get('worker.concurrency');
   return createProver({
     backend: config.get('zkp.backend'),
+    kernel: config.get('zkp.kernel'),
     circuitsMax: config.get('zkp.compile_cache_size'),
     threads: concurrency > 0 ? concurrency : readBudget().concurrency,
+    tableCacheDir: join(config.get('data.dir'), 'tables'),
   });
 }
 
@@ -87,4 +89,9 @@ export function createWorkerProver(config: Config): Promise<Prover> {
 function defaultWorkerId(name: string): string {
   const prefix = name.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 80) || 'worker';
   return `${prefix}-${randomBytes(4).toString('hex')}`;
+}
+
+/** For what is short: roots for a gateway, verification for a coordinator. */
+export function createLightProver(config: Config, threads = 1): Promise<Prover> {
+  return createProver({ backend: config.get('zkp.backend'), kernel: config.get('zkp.kernel'), threads });
 }

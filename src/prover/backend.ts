@@ -25,8 +25,8 @@ export interface ProverBackend {
   warm(key?: ProvingKey): Promise<void>;
   /** A fresh proof, not yet verified. Throws `zkey_invalid`, or `wtns_invalid` when key and witness are of two circuits. */
   prove(key: ProvingKey, witness: Witness): Promise<{ proof: Groth16Proof; publicSignals: readonly string[] }>;
-  /** Of parts that were parsed strictly before. */
-  verify(verificationKey: VerificationKey, proof: Groth16Proof, publicSignals: readonly string[]): Promise<boolean>;
+  /** Parses strictly what it is given: `vkey_invalid`, `proof_malformed`, `public_signals_malformed`. */
+  verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean>;
   /** circomlib's Poseidon(2). */
   hash2(): Promise<Hash2>;
 }

@@ -7,11 +7,10 @@ export const coordinator = serviceCommand({
   sections: ['coordinator', 'database', 'zkp'],
   examples: [['DATABASE_URL=postgres://... $0 coordinator --coordinator-raft-raft-dir ./raft', 'A coordinator of one']],
   start: async (config, group, logger) => {
-    const { launchCoordinator, openConfiguredStore } = await import('../../launch/index.ts');
-    const { createProver } = await import('../../prover/index.ts');
+    const { createLightProver, launchCoordinator, openConfiguredStore } = await import('../../launch/index.ts');
     const store = await openConfiguredStore(config, logger);
     group.addClosable('store', () => store.close());
-    const verifier = await createProver({ backend: 'snarkjs', threads: config.get('coordinator.verify_threads') });
+    const verifier = await createLightProver(config, config.get('coordinator.verify_threads'));
     group.addClosable('verifier', () => verifier.close());
     return launchCoordinator(config, { store, verifier, logger });
   },

@@ -7,11 +7,10 @@ export const gateway = serviceCommand({
   sections: ['server', 'auth', 'database', 'rate_limit', 'cors', 'zkp'],
   examples: [['DATABASE_URL=postgres://... $0 gateway --server-port 8080', 'A gateway over that database']],
   start: async (config, group, logger) => {
-    const { launchGateway, openConfiguredStore } = await import('../../launch/index.ts');
-    const { createProver } = await import('../../prover/index.ts');
+    const { createLightProver, launchGateway, openConfiguredStore } = await import('../../launch/index.ts');
     const store = await openConfiguredStore(config, logger);
     group.addClosable('store', () => store.close());
-    const prover = await createProver({ backend: 'snarkjs', threads: 1 });
+    const prover = await createLightProver(config);
     group.addClosable('prover', () => prover.close());
     return launchGateway(config, { store, prover, logger });
   },

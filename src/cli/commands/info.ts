@@ -30,7 +30,7 @@ export const info: CommandModule<object, Args> = {
         trusted_setup: c.manifest.trustedSetup,
         constraints: c.manifest.constraints,
       }));
-      const backends = await describeBackends();
+      const backends = await describeBackends(config.get('zkp.kernel'));
       const postgres = await describePostgresBinaries();
       const machine = {
         platform: `${process.platform}-${process.arch}`,

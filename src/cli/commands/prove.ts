@@ -67,7 +67,12 @@ export const prove: CommandModule<object, Args> = {
           : merkleLeaf(argv, context);
       const { circuit, start } = await job;
       const { createProver } = await import('../../prover/index.ts');
-      const prover = await createProver({ backend: argv.backend, threads: 1 });
+      const settings = settingsOf(argv as unknown as Record<string, unknown>);
+      const prover = await createProver({
+        backend: argv.backend,
+        kernel: settings.get('zkp.kernel'),
+        tableCacheDir: resolve(settings.get('data.dir'), 'tables'),
+      });
       const progress = context.terminal.progress('Proving');
       try {
         const result = await start(prover, {

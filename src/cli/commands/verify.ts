@@ -31,7 +31,7 @@ export const verify: CommandModule<object, Args> = {
       checkVerificationKey(vkey);
       const proof = parseProof(await readJson(argv.proof, 'proof'));
       const signals = parsePublicSignals(await readJson(argv.public, 'public'), vkey.nPublic);
-      const prover = await createProver({ backend: 'snarkjs', threads: 1 });
+      const prover = await createProver({ threads: 1 });
       try {
         const valid = await prover.verify(vkey, proof, signals, { signal });
         terminal.answer({ success: true, valid }, [valid ? 'The proof verifies.' : 'The proof does NOT verify.']);

@@ -6,14 +6,7 @@
  */
 import { invariant, R, unpackElements, ZkraftError } from '../../common/index.ts';
 import type { ProverBackend, ProvingKey } from '../backend.ts';
-import {
-  type Groth16Proof,
-  parseProof,
-  parsePublicSignals,
-  parseVerificationKey,
-  type Witness,
-  witnessValue,
-} from '../formats/index.ts';
+import { type Groth16Proof, type Witness, witnessValue } from '../formats/index.ts';
 import { explainMerkle, MerkleTree, merkleInput, merkleWires } from '../merkle/index.ts';
 import { snarkjsBackend } from '../snarkjs/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
@@ -61,11 +54,8 @@ export class Performer {
       case 'prove':
       case 'prove-merkle':
         return task.witnessOnly ? await this.#placeWitness(task, onStage) : await this.#prove(task, onStage);
-      case 'verify': {
-        const verificationKey = parseVerificationKey(task.verificationKey);
-        const publicSignals = parsePublicSignals(task.publicSignals, verificationKey.nPublic);
-        return await this.#backend(task.backend).verify(verificationKey, parseProof(task.proof), publicSignals);
-      }
+      case 'verify':
+        return await this.#backend(task.backend).verify(task.verificationKey, task.proof, task.publicSignals);
       case 'merkle-root':
         return (await this.#tree(task.backend, task.tree)).root;
       case 'merkle-path':

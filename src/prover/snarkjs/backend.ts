@@ -13,7 +13,7 @@ import {
   type Groth16Proof,
   parseProof,
   parsePublicSignals,
-  type VerificationKey,
+  parseVerificationKey,
   type Witness,
 } from '../formats/index.ts';
 import { encodeWtns } from '../witness/index.ts';
@@ -63,13 +63,12 @@ export const snarkjsBackend: ProverBackend = {
     return { proof: parseProof(made.proof), publicSignals };
   },
 
-  async verify(
-    verificationKey: VerificationKey,
-    proof: Groth16Proof,
-    publicSignals: readonly string[],
-  ): Promise<boolean> {
+  async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {
+    const key = parseVerificationKey(verificationKey);
+    const signals = parsePublicSignals(publicSignals, key.nPublic);
+    const parsed = parseProof(proof);
     const snarkjs = await readySnarkjs();
-    return await snarkjs.groth16.verify(verificationKey, publicSignals, proof);
+    return await snarkjs.groth16.verify(key, signals, parsed);
   },
 
   hash2: poseidon2,

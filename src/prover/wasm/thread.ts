@@ -6,7 +6,7 @@
  */
 import { invariant, ZkraftError } from '../../common/index.ts';
 import type { ProverBackend, ProvingKey } from '../backend.ts';
-import type { Groth16Proof, VerificationKey, Witness } from '../formats/index.ts';
+import type { Groth16Proof, Witness } from '../formats/index.ts';
 import { instantiateKernels, type KernelModule, type Kernels } from '../kernels/index.ts';
 import type { Hash2 } from '../merkle/index.ts';
 import {
@@ -108,11 +108,7 @@ export class WasmThread implements ProverBackend {
     return assembleProof(this.#kernels, circuit, sums, areaAt);
   }
 
-  async verify(
-    verificationKey: VerificationKey,
-    proof: Groth16Proof,
-    publicSignals: readonly string[],
-  ): Promise<boolean> {
+  async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {
     return this.#verifier.verify(verificationKey, proof, publicSignals);
   }
 

@@ -3,7 +3,7 @@
  * prover computes with, so that what proves and what checks share nothing but code.
  */
 
-import type { Groth16Proof, VerificationKey } from '../formats/snarkjs-json.ts';
+import { parseVerificationKey } from '../formats/index.ts';
 import {
   createKernelMemory,
   instantiateKernels,
@@ -45,17 +45,18 @@ export class Verifier {
   }
 
   /** Prepares the key (80 ms) unless it is there. Throws `vkey_invalid`. */
-  prepare(key: VerificationKey): void {
+  prepare(key: unknown): void {
     this.#entry(key);
   }
 
   /** Throws `vkey_invalid`, `proof_malformed`, `public_signals_malformed`. */
-  verify(key: VerificationKey, proof: Groth16Proof, publicSignals: readonly string[]): boolean {
+  verify(key: unknown, proof: unknown, publicSignals: unknown): boolean {
     const { prepared, work } = this.#entry(key);
     return verify(this.#kernels, prepared, proof, publicSignals, work.at);
   }
 
-  #entry(key: VerificationKey): Entry {
+  #entry(key: unknown): Entry {
+    // Equal keys are spelled alike: they came by way of JSON, or of the strict parser.
     const name = JSON.stringify(key);
     let entry = this.#keys.get(name);
     if (entry === undefined) {
@@ -74,10 +75,11 @@ export class Verifier {
     return entry;
   }
 
-  #make(key: VerificationKey): Entry {
-    const region = this.#regions.take(preparationBytes(this.#kernels, key.nPublic));
+  #make(key: unknown): Entry {
+    const parsed = parseVerificationKey(key);
+    const region = this.#regions.take(preparationBytes(this.#kernels, parsed.nPublic));
     try {
-      const prepared = prepareVerificationKey(this.#kernels, key, region.at);
+      const prepared = prepareVerificationKey(this.#kernels, parsed, region.at);
       const work = this.#regions.take(verificationWorkBytes(this.#kernels, prepared));
       return { prepared, region, work };
     } catch (error) {
