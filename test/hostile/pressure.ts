@@ -8,7 +8,8 @@ import type { Cluster, HonestWorker } from './cluster.ts';
 const SERVED_MS = 10_000;
 const HELD_UP_MS = 3_000;
 const GROWTH_BYTES = 200 * 1024 * 1024;
-const AT_ONCE = 64;
+/** Calls under way at the same time. */
+export const AT_ONCE = 64;
 
 /** Runs the attack, with tasks submitted and proved all along, and looks at the coordinator afterwards. */
 export async function bears(cluster: Cluster, honest: HonestWorker, attack: () => Promise<void>): Promise<void> {
