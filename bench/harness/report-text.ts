@@ -1,0 +1,51 @@
+/** A report for people: one block a result, times in the unit that fits, the spread beside the median. */
+import type { BenchReport, BenchResult, Figures } from './report.ts';
+
+export function reportLines(report: BenchReport): string[] {
+  const { machine, node, tier, results } = report;
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${node}, kernels: ${tier}`,
+    ...results.flatMap((result) => ['', ...resultLines(result)]),
+  ];
+}
+
+function resultLines(result: BenchResult): string[] {
+  const { bench, params, ours, baseline, binary, launches, runs } = result;
+  const said = Object.entries(params).map(([name, value]) => `${name} ${value}`);
+  return [
+    `${[bench, ...said].join(', ')}  (medians of ${launches} x ${runs} samples)`,
+    sideLine('ours', ours),
+    sideLine('baseline', baseline),
+    ...(binary ? [sideLine('binary', binary)] : []),
+    ours.stand_in
+      ? '  no ratio: the baseline itself stands where ours is to be'
+      : `  ours is ${ratio(result)} ${baseline.name}${binary ? `, ${ratio(binary)} ${binary.name}` : ''}`,
+  ];
+}
+
+const ratio = ({ ratio_wall, ratio_cpu }: { ratio_wall: number; ratio_cpu: number | null }): string =>
+  `${ratio_wall.toFixed(2)} times as fast as (${ratio_cpu === null ? 'CPU time unknown' : `${ratio_cpu.toFixed(2)} by CPU time`})`;
+
+function sideLine(side: string, figures: Figures): string {
+  const { name, wall_ms, cpu_ms, spread, peak_rss_mb, per_s } = figures;
+  return [
+    `  ${side.padEnd(9)}`,
+    `${duration(wall_ms)} [${duration(spread.wall_ms.min)} - ${duration(spread.wall_ms.max)}]`,
+    cpu_ms === null ? 'CPU unknown' : `CPU ${duration(cpu_ms)}`,
+    ...(peak_rss_mb === null ? [] : [`${peak_rss_mb} MB`]),
+    ...(per_s === undefined ? [] : [`${per_s} a second`]),
+    `(${name})`,
+  ].join('  ');
+}
+
+/** Three significant digits with the unit that fits, from nanoseconds up. */
+export function duration(ms: number): string {
+  const units = [
+    [1000, 's'],
+    [1, 'ms'],
+    [1e-3, 'us'],
+    [1e-6, 'ns'],
+  ] as const;
+  const [size, unit] = units.find(([least]) => ms >= least) ?? [1e-6, 'ns'];
+  return `${Number((ms / size).toPrecision(3))} ${unit}`;
+}
