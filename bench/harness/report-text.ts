@@ -17,14 +17,16 @@ function resultLines(result: BenchResult): string[] {
     sideLine('ours', ours),
     sideLine('baseline', baseline),
     ...(binary ? [sideLine('binary', binary)] : []),
-    ours.stand_in
-      ? '  no ratio: the baseline itself stands where ours is to be'
-      : `  ours is ${ratio(result)} ${baseline.name}${binary ? `, ${ratio(binary)} ${binary.name}` : ''}`,
+    ...(ours.stand_in
+      ? ['  no ratio: the baseline itself stands where ours is to be']
+      : [ratioLine(baseline.name, result), ...(binary ? [ratioLine(binary.name, binary)] : [])]),
   ];
 }
 
-const ratio = ({ ratio_wall, ratio_cpu }: { ratio_wall: number; ratio_cpu: number | null }): string =>
-  `${ratio_wall.toFixed(2)} times as fast as (${ratio_cpu === null ? 'CPU time unknown' : `${ratio_cpu.toFixed(2)} by CPU time`})`;
+function ratioLine(name: string, { ratio_wall, ratio_cpu }: Pick<BenchResult, 'ratio_wall' | 'ratio_cpu'>): string {
+  const cpu = ratio_cpu === null ? '' : `, ${ratio_cpu.toFixed(2)} times the CPU time`;
+  return `  ${name} takes ${ratio_wall.toFixed(2)} times as long as ours${cpu}`;
+}
 
 function sideLine(side: string, figures: Figures): string {
   const { name, wall_ms, cpu_ms, spread, peak_rss_mb, per_s } = figures;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type CircuitFiles, prepareCircuitFiles } from '../../bench/prover/circuit-files.ts';
 import { ELEMENTS, fieldInstance, outcomeText } from '../../bench/prover/field/instance.ts';
 import { makeWasmcurves } from '../../bench/prover/field/wasmcurves.ts';
@@ -10,6 +11,7 @@ import { makeFfjavascript as makeMsm } from '../../bench/prover/msm/ffjavascript
 import { pointText, readInstance } from '../../bench/prover/msm/instance.ts';
 import { makeFfjavascript as makeNtt } from '../../bench/prover/ntt/ffjavascript.ts';
 import { readCoefficients, valuesText } from '../../bench/prover/ntt/instance.ts';
+import { makeBinary } from '../../bench/prover/prove/binary.ts';
 import { Q, R } from '../../src/common/index.ts';
 import { readG1Montgomery, readInteger, viewOf, writeInteger } from '../../src/prover/formats/index.ts';
 import { G1, rootOfUnity } from '../../src/prover/reference/index.ts';
@@ -82,5 +84,26 @@ describe('what a baseline computes is what it is said to compute:', () => {
     });
     assert.equal(await baseline.result?.(), valuesText(bytesOf(values)));
     await baseline.close();
+  });
+
+  it('and a foreign prover is one whose proof verifies', async () => {
+    const stub = fileURLToPath(new URL('./stub-prover.mjs', import.meta.url));
+    const places = ['{zkey}', '{wtns}', '{proof}', '{public}'];
+    const binary = (words: readonly string[]) =>
+      makeBinary({ ...order('prove', {}), side: 'binary', command: [...words, ...places] });
+    const honest = await binary([process.execPath, stub]);
+    const used = await honest.run(0, 1);
+    assert.equal(await honest.result?.(), '');
+    if (process.platform === 'linux') {
+      assert.ok((used?.cpuMs ?? 0) >= 50, 'a Node that proves takes longer than that');
+      assert.ok((used?.peakRssMb ?? 0) > 40);
+    }
+    const liar = await binary([process.execPath, stub, '--lie']);
+    await liar.run(0, 1);
+    await assert.rejects(async () => liar.result?.(), { code: 'bench_failed', message: /does not verify/ });
+    const failing = await binary([process.execPath, '-e', 'console.error("no key"); process.exit(7)']);
+    await assert.rejects(failing.run(0, 1), { code: 'bench_failed', message: /code 7: no key/ });
+    const missing = await binary([join(folder, 'no-such-prover')]);
+    await assert.rejects(missing.run(0, 1), { code: 'file_not_found', field: 'vs-binary' });
   });
 });

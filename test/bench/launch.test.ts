@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { ContenderOrder, Sample, Side } from '../../bench/harness/contender.ts';
 import { measureCase, type StartPlayer } from '../../bench/harness/launch.ts';
 import { resultOf } from '../../bench/harness/report.ts';
+import { reportLines } from '../../bench/index.ts';
 
 const order = (side: Side): ContenderOrder => ({ bench: 'prove', side, params: { depth: 2 }, threads: 1 });
 
@@ -143,5 +144,32 @@ describe('a result', () => {
     assert.equal(result.ours.per_s, 20);
     assert.equal(result.ours.stand_in, true);
     assert.ok(!('stand_in' in result.baseline));
+  });
+
+  it('is told to people with its spread and its ratios', () => {
+    const sides = [
+      side('ours', samples([90, 100, 110], 50)),
+      side('baseline', samples([800, 900, 1200], 200)),
+      side('binary', samples([150], undefined)),
+    ];
+    const machine = { cpu: 'CPU', cores: 2, memory_gb: 8, platform: 'linux-x64' };
+    const lines = reportLines({ machine, node: '20.0.0', tier: 'fma', results: [resultOf(label, sides)] });
+    assert.deepEqual(lines, [
+      'CPU, 2 cores, linux-x64, Node 20.0.0, kernels: fma',
+      '',
+      'prove, depth 2  (medians of 1 x 3 samples)',
+      '  ours       100 ms [90 ms - 110 ms]  CPU 50 ms  102 MB  (ours)',
+      '  baseline   900 ms [800 ms - 1.2 s]  CPU 200 ms  102 MB  (baseline)',
+      '  binary     150 ms [150 ms - 150 ms]  CPU unknown  100 MB  (binary)',
+      '  baseline takes 9.00 times as long as ours, 4.00 times the CPU time',
+      '  binary takes 1.50 times as long as ours',
+    ]);
+  });
+
+  it('claims no ratio while the baseline stands in for ours', () => {
+    const sides = [side('ours', samples([50], 50), true), side('baseline', samples([100], 50))];
+    const machine = { cpu: 'CPU', cores: 2, memory_gb: 8, platform: 'linux-x64' };
+    const lines = reportLines({ machine, node: '20.0.0', tier: 'none', results: [resultOf(label, sides)] });
+    assert.match(lines.at(-1) ?? '', /no ratio/);
   });
 });
