@@ -1,6 +1,6 @@
 /**
  * Every bench by its name. To add one: a folder with an index.ts that exports a `Bench`, a file a side beside it, and a
- * line here; the line in `NAMES_FOR_HELP` of the command is compared by a test.
+ * line here. The command's help names them too (a test compares): it must not load this to say so.
  */
 import { ZkraftError } from '../src/common/index.ts';
 import type { Bench } from './bench.ts';

@@ -10,8 +10,8 @@ import type { Contender, ContenderOrder, FromContender, Sample, ToContender } fr
 
 /** Shorter samples would measure the clock and the scheduler. */
 const SAMPLE_MS = 60;
-/** So that V8 has compiled with its best compiler what it will. */
-const WARM_UPS = 2;
+/** Operations run before any is timed, so that V8 has compiled with its best compiler what it will. */
+const WARM_UP_OPERATIONS = 2;
 
 const send = (message: FromContender): Promise<void> =>
   new Promise((resolve) => {
@@ -47,7 +47,7 @@ async function calibrated(contender: Contender): Promise<number> {
 async function serve(order: ContenderOrder): Promise<void> {
   const contender = await (await benchNamed(order.bench).contender(order.side))(order);
   const operations = contender.operations ?? (await calibrated(contender));
-  for (let i = 0; i < WARM_UPS; i++) await timed(contender, i, operations);
+  for (let done = 0; done < WARM_UP_OPERATIONS; done += operations) await timed(contender, done, operations);
   const { name, tier, standIn = false } = contender;
   await send({
     kind: 'ready',
