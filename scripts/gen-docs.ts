@@ -1,11 +1,13 @@
 /**
- * Makes the reference pages in docs/reference from the code: `npm run gen:docs`.
+ * Makes the reference pages in docs/reference from the code, and the README's figures from bench/results:
+ * `npm run gen:docs`.
  *
  * `--check` compares instead of writing and exits 1 when a page is stale; a test does the same.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readmePage } from './docs/bench-table.ts';
 import { commandsPage } from './docs/commands.ts';
 import { errorsPage } from './docs/errors.ts';
 import { httpPage } from './docs/http.ts';
@@ -24,6 +26,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
     ['docs/reference/metrics.md', await metricsPage()],
     ['docs/reference/http.md', await httpPage()],
     ['docs/reference/traps.md', trapsPage()],
+    ['README.md', readmePage()],
   ]);
 }
 

@@ -27,6 +27,7 @@ export const COMMANDS = [
   'workers quarantine',
   'workers release',
   'info',
+  'bench',
 ];
 
 export function commandsPage(): string {

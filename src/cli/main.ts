@@ -6,6 +6,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { VERSION, ZkraftError } from '../common/index.ts';
 import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
+import { bench } from './commands/bench.ts';
 import { coordinator } from './commands/coordinator.ts';
 import { dev } from './commands/dev.ts';
 import { gateway } from './commands/gateway.ts';
@@ -23,7 +24,7 @@ import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
 const argv = hideBin(process.argv);
-const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, submit, info];
+const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, submit, info, bench];
 const wantsJson = argv.includes('--json');
 
 await yargs(argv)
@@ -43,6 +44,7 @@ await yargs(argv)
   .command(tasks)
   .command(workers)
   .command(info)
+  .command(bench)
   .middleware(refuseRepeats, true)
   .demandCommand(1, 'Name a command; zkraft --help lists them.')
   .recommendCommands()

@@ -222,6 +222,13 @@ export const ERROR_TABLE = {
     'The database belongs to another cluster than the coordinator log. Nothing was written.',
   ),
   log_corrupt: row(500, 'DATA_LOSS', false, 1, 'The replicated log on this disk is damaged. No entry was changed.'),
+  bench_failed: row(
+    500,
+    'INTERNAL',
+    false,
+    1,
+    'A side of a benchmark died, or the sides did not compute the same. No figure was taken.',
+  ),
   cancelled: row(499, 'CANCELLED', false, 130, 'Interrupted.'),
   internal: row(500, 'INTERNAL', true, 1, 'A fault of ours. The log has more under the request id.'),
 } as const satisfies Record<string, ErrorRow>;

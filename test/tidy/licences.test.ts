@@ -2,13 +2,25 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { packageOf, read, sourceFiles } from './source-tree.ts';
 
-const GPL = ['snarkjs', 'circomlibjs', 'circomlib', 'circom2', 'ffjavascript', 'wasmcurves', 'circom_runtime'];
+const GPL = [
+  'snarkjs',
+  'circomlibjs',
+  'circomlib',
+  'circom2',
+  'ffjavascript',
+  'wasmcurves',
+  'wasmbuilder',
+  'circom_runtime',
+];
 
 /** The lazy adapters: who may load which of them. */
 const ADAPTERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^src\/prover\/snarkjs\//, ['snarkjs', 'circomlibjs']],
   [/^src\/prover\/circuits\//, ['circom2', 'circomlib']],
   [/^src\/prover\/setup\/phase2[^/]*\.ts$/, ['snarkjs']],
+  // Baselines of the benchmarks.
+  [/^bench\/prover\/snarkjs-curve\.ts$/, ['snarkjs']],
+  [/^bench\/prover\/field\/wasmcurves\.ts$/, ['ffjavascript', 'wasmcurves', 'wasmbuilder']],
 ];
 
 const gplImports = sourceFiles().flatMap((file) =>

@@ -32,8 +32,10 @@ export function filesUnder(folder: string, ending = ''): string[] {
 
 export const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-export function sourceFiles(folder = 'src'): SourceFile[] {
-  return filesUnder(folder, '.ts')
+/** All that is compiled into the package. */
+export function sourceFiles(folders: readonly string[] = ['src', 'bench']): SourceFile[] {
+  return folders
+    .flatMap((folder) => filesUnder(folder, '.ts'))
     .filter((path) => !path.includes('/gen/') && !path.endsWith('.d.ts'))
     .map((path) => {
       const text = read(path);

@@ -1,0 +1,6 @@
+/** Benchmarks: ours beside a baseline, in one run and in turn. See README.md. */
+export type { BenchReport, BenchResult, Figures } from './harness/report.ts';
+export { duration, reportLines } from './harness/report-text.ts';
+export { type BenchFlags, type BenchOptions, parseBenchOptions } from './options.ts';
+export { BENCHES, type BenchName } from './registry.ts';
+export { type BenchContext, runBenches } from './run.ts';

@@ -1,0 +1,77 @@
+/** `zkraft bench`: how fast this machine is, beside a baseline that runs in turn with it. */
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { ZkraftError } from '../../common/index.ts';
+import { run } from '../run.ts';
+import { settingsFlags, settingsOf } from '../settings-flags.ts';
+
+interface Args {
+  readonly name: string;
+  readonly depth?: string;
+  readonly threads?: string;
+  readonly runs?: string;
+  readonly launches?: string;
+  readonly node?: string;
+  readonly 'vs-binary'?: string;
+  readonly out?: string;
+  readonly json: boolean;
+}
+
+/** The names of bench/registry.ts, which is only loaded when a bench is run. */
+const NAMES = 'prove, prove-throughput, msm, ntt, field, or all';
+
+const text = (describe: string) => ({ type: 'string', requiresArg: true, describe }) as const;
+
+export const bench: CommandModule<object, Args> = {
+  command: 'bench <name>',
+  describe: 'Measures this machine, with a baseline (snarkjs and what is under it) in turn in the same run',
+  builder: (yargs) =>
+    (settingsFlags(yargs, ['data']) as Argv<object>)
+      .positional('name', { type: 'string', demandOption: true, describe: NAMES })
+      .option('depth', text('Depth of the Merkle circuit, 1 to 32 [default: 20]'))
+      .option('threads', text('Threads of each side [default: all cores]'))
+      .option('runs', text('Samples of each side in one launch [default: 3 to 10, as the bench goes]'))
+      .option('launches', text('Times that everything is started afresh [default: 3]'))
+      .option('node', text('Node binary to measure under, or several: path,path [default: this one]'))
+      .option('vs-binary', text('With prove: a foreign prover, "prover {zkey} {wtns} {proof} {public}"'))
+      .option('out', text('File that gets what --json prints'))
+      .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
+      .example('$0 bench prove --depth 20', 'One proof on all cores, beside snarkjs')
+      .example('$0 bench field --node ~/node24/bin/node --json', 'The kernels under another Node'),
+  handler: (argv) =>
+    run(argv.json, async ({ terminal, signal }) => {
+      const { parseBenchOptions, reportLines, runBenches } = await import('../../../bench/index.ts');
+      const options = parseBenchOptions(argv.name, argv);
+      const dataDir = settingsOf(argv as unknown as Record<string, unknown>).get('data.dir');
+      const progress = terminal.progress(`Bench ${argv.name}`);
+      try {
+        const reports = await runBenches(options, {
+          artifactsDir: resolve(dataDir, 'artifacts'),
+          signal,
+          onProgress: (fraction, stage) => progress.update(fraction, stage),
+        });
+        progress.stop();
+        const answer = reports.length === 1 ? reports[0] : reports;
+        if (argv.out !== undefined) await writeAnswer(argv.out, answer);
+        terminal.answer(
+          answer,
+          reports.map((report) => reportLines(report).join('\n')),
+        );
+        return 0;
+      } finally {
+        progress.stop();
+      }
+    }),
+};
+
+async function writeAnswer(path: string, answer: unknown): Promise<void> {
+  try {
+    await writeFile(path, `${JSON.stringify(answer, null, 2)}\n`);
+  } catch (cause) {
+    throw new ZkraftError('file_invalid', `--out ${path} cannot be written: ${(cause as Error).message}`, {
+      field: 'out',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type CircuitFiles, prepareCircuitFiles } from '../../bench/prover/circuit-files.ts';
+import { ELEMENTS, fieldInstance, outcomeText } from '../../bench/prover/field/instance.ts';
+import { makeWasmcurves } from '../../bench/prover/field/wasmcurves.ts';
+import { makeFfjavascript as makeMsm } from '../../bench/prover/msm/ffjavascript.ts';
+import { pointText, readInstance } from '../../bench/prover/msm/instance.ts';
+import { makeFfjavascript as makeNtt } from '../../bench/prover/ntt/ffjavascript.ts';
+import { readCoefficients, valuesText } from '../../bench/prover/ntt/instance.ts';
+import { makeBinary } from '../../bench/prover/prove/binary.ts';
+import { Q, R } from '../../src/common/index.ts';
+import { readG1Montgomery, readInteger, viewOf, writeInteger } from '../../src/prover/formats/index.ts';
+import { G1, rootOfUnity } from '../../src/prover/reference/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'zkraft-baselines-'));
+const numbers = (bytes: Uint8Array): bigint[] =>
+  Array.from({ length: bytes.length / 32 }, (_, i) => readInteger(viewOf(bytes), i * 32));
+const bytesOf = (values: readonly bigint[]): Uint8Array => {
+  const out = new Uint8Array(values.length * 32);
+  values.forEach((value, i) => {
+    writeInteger(viewOf(out), i * 32, value);
+  });
+  return out;
+};
+
+describe('what a baseline computes is what it is said to compute:', () => {
+  let files: CircuitFiles;
+  before(async () => {
+    files = await prepareCircuitFiles(1, { artifactsDir: join(folder, 'artifacts') });
+  });
+  after(async () => {
+    await files.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const order = (bench: string, params: Record<string, string>) =>
+    ({ bench, side: 'baseline', params, threads: 1, circuitDir: files.directory }) as const;
+
+  it('products in Fq', async () => {
+    const baseline = await makeWasmcurves(order('field', { operation: 'fq-mul' }));
+    await baseline.run(0, ELEMENTS * 2);
+    const { x, y } = fieldInstance('fq-mul');
+    const ys = numbers(y);
+    const expected = numbers(x).map((value, i) => (value * (ys[i] ?? 0n)) % Q);
+    assert.equal(await baseline.result?.(), outcomeText(bytesOf(expected)));
+  });
+
+  it('sums in G1', async () => {
+    const baseline = await makeWasmcurves(order('field', { operation: 'g1-add' }));
+    await baseline.run(0, ELEMENTS);
+    const points = (bytes: Uint8Array) => {
+      const all = numbers(bytes);
+      return Array.from({ length: ELEMENTS }, (_, i) => ({ x: all[2 * i] ?? 0n, y: all[2 * i + 1] ?? 0n }));
+    };
+    const { x, y } = fieldInstance('g1-add');
+    const sums = G1.addAffineBatch(points(x), points(y)).flatMap((p) => [p?.x ?? 0n, p?.y ?? 0n]);
+    assert.equal(await baseline.result?.(), outcomeText(bytesOf(sums)));
+  });
+
+  it('multi-scalar multiplications', async () => {
+    const baseline = await makeMsm(order('msm', { group: 'G1' }));
+    await baseline.run(0, 1);
+    const { bases, scalars } = await readInstance(order('msm', { group: 'G1' }));
+    const points = Array.from({ length: bases.length / 64 }, (_, i) => readG1Montgomery(viewOf(bases), i * 64) ?? null);
+    const sum = G1.multiplySum(points, numbers(scalars));
+    assert.equal(await baseline.result?.(), pointText([sum?.x ?? 0n, sum?.y ?? 0n]));
+    await baseline.close();
+  });
+
+  it('transforms', async () => {
+    const baseline = await makeNtt(order('ntt', {}));
+    await baseline.run(0, 1);
+    // A transform is linear, so that of Montgomery forms is the Montgomery form of it.
+    const coefficients = numbers(await readCoefficients(order('ntt', {})));
+    const root = rootOfUnity(coefficients.length);
+    let point = 1n;
+    const values = coefficients.map(() => {
+      const value = coefficients.reduceRight((sum, coefficient) => (sum * point + coefficient) % R, 0n);
+      point = (point * root) % R;
+      return value;
+    });
+    assert.equal(await baseline.result?.(), valuesText(bytesOf(values)));
+    await baseline.close();
+  });
+
+  it('and a foreign prover is one whose proof verifies', async () => {
+    const stub = fileURLToPath(new URL('./stub-prover.mjs', import.meta.url));
+    const places = ['{zkey}', '{wtns}', '{proof}', '{public}'];
+    const binary = (words: readonly string[]) =>
+      makeBinary({ ...order('prove', {}), side: 'binary', command: [...words, ...places] });
+    const honest = await binary([process.execPath, stub]);
+    const used = await honest.run(0, 1);
+    assert.equal(await honest.result?.(), '');
+    if (process.platform === 'linux') {
+      assert.ok((used?.cpuMs ?? 0) >= 50, 'a Node that proves takes longer than that');
+      assert.ok((used?.peakRssMb ?? 0) > 40);
+    }
+    const liar = await binary([process.execPath, stub, '--lie']);
+    await liar.run(0, 1);
+    await assert.rejects(async () => liar.result?.(), { code: 'bench_failed', message: /does not verify/ });
+    const failing = await binary([process.execPath, '-e', 'console.error("no key"); process.exit(7)']);
+    await assert.rejects(failing.run(0, 1), { code: 'bench_failed', message: /code 7: no key/ });
+    const missing = await binary([join(folder, 'no-such-prover')]);
+    await assert.rejects(missing.run(0, 1), { code: 'file_not_found', field: 'vs-binary' });
+  });
+});
