@@ -17,16 +17,12 @@ declare namespace WebAssembly {
     static imports(module: Module): ImportDescriptor[];
     static exports(module: Module): ExportDescriptor[];
   }
-  class Memory {
-    constructor(descriptor: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean });
-    readonly buffer: ArrayBuffer;
-  }
   class Instance {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Record<string, unknown>;
   }
   class Memory {
-    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
+    constructor(descriptor: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean });
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
     grow(pages: number): number;
   }

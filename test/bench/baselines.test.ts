@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type CircuitFiles, prepareCircuitFiles } from '../../bench/prover/circuit-files.ts';
-import { ELEMENTS, fieldInstance, outcomeText } from '../../bench/prover/field/instance.ts';
+import { fieldInstance, outcomeText } from '../../bench/prover/field/instance.ts';
 import { makeWasmcurves } from '../../bench/prover/field/wasmcurves.ts';
 import { makeFfjavascript as makeMsm } from '../../bench/prover/msm/ffjavascript.ts';
 import { pointText, readInstance } from '../../bench/prover/msm/instance.ts';
@@ -41,7 +41,7 @@ describe('what a baseline computes is what it is said to compute:', () => {
 
   it('products in Fq', async () => {
     const baseline = await makeWasmcurves(order('field', { operation: 'fq-mul' }));
-    await baseline.run(0, ELEMENTS * 2);
+    await baseline.run(0, fieldInstance('fq-mul').count * 2);
     const { x, y } = fieldInstance('fq-mul');
     const ys = numbers(y);
     const expected = numbers(x).map((value, i) => (value * (ys[i] ?? 0n)) % Q);
@@ -50,10 +50,10 @@ describe('what a baseline computes is what it is said to compute:', () => {
 
   it('sums in G1', async () => {
     const baseline = await makeWasmcurves(order('field', { operation: 'g1-add' }));
-    await baseline.run(0, ELEMENTS);
+    await baseline.run(0, fieldInstance('g1-add').count);
     const points = (bytes: Uint8Array) => {
       const all = numbers(bytes);
-      return Array.from({ length: ELEMENTS }, (_, i) => ({ x: all[2 * i] ?? 0n, y: all[2 * i + 1] ?? 0n }));
+      return Array.from({ length: all.length / 2 }, (_, i) => ({ x: all[2 * i] ?? 0n, y: all[2 * i + 1] ?? 0n }));
     };
     const { x, y } = fieldInstance('g1-add');
     const sums = G1.addAffineBatch(points(x), points(y)).flatMap((p) => [p?.x ?? 0n, p?.y ?? 0n]);

@@ -9,7 +9,7 @@ import { invariant } from '../../../src/common/index.ts';
 import { SCALAR_BYTES } from '../../../src/prover/formats/index.ts';
 import type { Contender, ContenderOrder } from '../../harness/contender.ts';
 import { snarkjsFile, versionOf } from '../snarkjs-curve.ts';
-import { ELEMENTS, type FieldInstance, fieldInstance, outcomeText } from './instance.ts';
+import { type FieldInstance, fieldInstance, outcomeText } from './instance.ts';
 
 /** wasmbuilder's instructions are arrays of bytes. */
 type Code = readonly number[];
@@ -42,10 +42,10 @@ interface ModuleBuilder {
   build(): Uint8Array<ArrayBuffer>;
 }
 
-/** Where x, y and z lie: above everything that wasmcurves keeps, 64 KiB apart and not on the same cache sets. */
+/** Where x, y and z lie: above everything that wasmcurves keeps, apart and not on the same cache sets. */
 const X_AT = 0x100000;
-const Y_AT = 0x110000 + 0x1080;
-const Z_AT = 0x120000 + 0x2100;
+const Y_AT = 0x130000 + 0x1080;
+const Z_AT = 0x160000 + 0x2100;
 const MEMORY_PAGES = 32;
 
 const AFFINE_BYTES = 2 * SCALAR_BYTES;
@@ -67,9 +67,9 @@ export async function makeWasmcurves(order: ContenderOrder): Promise<Contender> 
   const loop = kernel(kernels, 'bench_loop');
   return {
     name: `wasmcurves ${version} (${KERNELS[instance.operation].kernel})`,
-    grain: ELEMENTS,
+    grain: instance.count,
     run: async (_, operations) => {
-      loop(X_AT, Y_AT, Z_AT, ELEMENTS, operations / ELEMENTS);
+      loop(X_AT, Y_AT, Z_AT, instance.count, operations / instance.count);
       return undefined;
     },
     result: async () => outcomeText(outcome(instance, kernels, bytes)),
@@ -141,10 +141,10 @@ function placeNumbers({ x, y }: FieldInstance, kernels: Record<string, unknown>,
 }
 
 /** x becomes Jacobian with Z = 2: with Z = 1 the mixed addition would take a shorter way. */
-function placePoints({ x, y }: FieldInstance, kernels: Record<string, unknown>, bytes: Uint8Array): void {
+function placePoints({ x, y, count }: FieldInstance, kernels: Record<string, unknown>, bytes: Uint8Array): void {
   const toMontgomery = kernel(kernels, 'f1m_toMontgomery');
   const double = kernel(kernels, 'f1m_add');
-  for (let i = 0; i < ELEMENTS; i++) {
+  for (let i = 0; i < count; i++) {
     const [X, Y, Z] = [0, 1, 2].map((k) => X_AT + i * JACOBIAN_BYTES + k * SCALAR_BYTES) as [number, number, number];
     bytes.set(x.subarray(i * AFFINE_BYTES, (i + 1) * AFFINE_BYTES), X);
     bytes[Z] = 2;
@@ -157,13 +157,17 @@ function placePoints({ x, y }: FieldInstance, kernels: Record<string, unknown>, 
 }
 
 /** All z in plain form, points made affine. */
-function outcome({ operation, x }: FieldInstance, kernels: Record<string, unknown>, bytes: Uint8Array): Uint8Array {
+function outcome(
+  { operation, x, count }: FieldInstance,
+  kernels: Record<string, unknown>,
+  bytes: Uint8Array,
+): Uint8Array {
   const fromMontgomery = kernel(kernels, 'f1m_fromMontgomery');
   const toAffine = kernel(kernels, 'g1m_toAffine');
-  const scratch = Z_AT + ELEMENTS * JACOBIAN_BYTES;
+  const scratch = Z_AT + count * JACOBIAN_BYTES;
   const out = new Uint8Array(x.length);
-  const size = x.length / ELEMENTS;
-  for (let i = 0; i < ELEMENTS; i++) {
+  const size = x.length / count;
+  for (let i = 0; i < count; i++) {
     const at = Z_AT + i * KERNELS[operation].z;
     if (operation === 'g1-add') toAffine(at, scratch);
     else bytes.copyWithin(scratch, at, at + SCALAR_BYTES);
