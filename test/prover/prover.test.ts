@@ -277,11 +277,11 @@ describe('a prover', () => {
   it('refuses backends that this build does not have, naming the remedy, and settings out of range', async () => {
     await assert.rejects(createProver({ backend: 'webgpu' }), isRefusal('backend_unavailable', /use wasm or auto/));
     await assert.rejects(createProver({ backend: 'gpu' as 'wasm' }), isRefusal('backend_unavailable'));
-    for (const threads of [0, 65, 1.5]) await assert.rejects(createProver({ threads }), isRefusal('config_invalid'));
+    for (const threads of [-1, 65, 1.5]) await assert.rejects(createProver({ threads }), isRefusal('config_invalid'));
     await assert.rejects(createProver({ queueMax: -1 }), isRefusal('config_invalid'));
     assert.deepEqual(
       (await describeBackends()).filter(({ available }) => available).map(({ name }) => name),
-      ['snarkjs'],
+      ['wasm', 'snarkjs'],
     );
   });
 

@@ -17,7 +17,6 @@ import {
 import type { TableCache, TableKey } from '../table-cache/index.ts';
 import {
   assembleCircuit,
-  layOutCircuit,
   moved,
   type PreparedCircuit,
   placeTables,
@@ -137,8 +136,7 @@ export class WasmHost {
 
   async #prepare(zkey: SharedArrayBuffer, run: RunPiece): Promise<Held> {
     const { cache, selected, tableBytesMax = TABLE_BYTES_MAX } = this.#options;
-    const { scan, digest } = (await run({ kind: 'scan-key', zkey }, 0)) as ScanAnswer;
-    const layout = layOutCircuit(this.kernels, scan, tableBytesMax);
+    const { scan, layout, digest } = (await run({ kind: 'scan-key', zkey, tableBytesMax }, 0)) as ScanAnswer;
     const region = this.#regions.take(layout.bytes);
     const key: TableKey = { zkeyDigest: digest, layout: selected.kernel.tier, version: TABLES_VERSION };
     try {

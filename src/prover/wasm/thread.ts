@@ -12,8 +12,10 @@ import type { Hash2 } from '../merkle/index.ts';
 import {
   assembleProof,
   buildSlice,
+  type CircuitLayout,
   computeQuotient,
   type KeyScan,
+  layOutCircuit,
   type PreparedCircuit,
   placeWitness,
   proveGroth16,
@@ -42,12 +44,13 @@ export interface WasmThreadData {
 
 /** Pieces of preparing a key. `zkey`: the file, in memory that all threads share. */
 export type PrepareTask =
-  | { readonly kind: 'scan-key'; readonly zkey: SharedArrayBuffer }
+  | { readonly kind: 'scan-key'; readonly zkey: SharedArrayBuffer; readonly tableBytesMax: number }
   | { readonly kind: 'write-quotient'; readonly zkey: SharedArrayBuffer; readonly at: number; workAt: number }
   | { readonly kind: 'build-tables'; readonly zkey: SharedArrayBuffer; readonly slice: TableSlice; workAt: number };
 
 export interface ScanAnswer {
   readonly scan: KeyScan;
+  readonly layout: CircuitLayout;
   readonly digest: string;
 }
 
@@ -120,8 +123,11 @@ export class WasmThread implements ProverBackend {
   prepare(task: PrepareTask): ScanAnswer | QuotientPlan | undefined {
     const zkey = new Uint8Array(task.zkey);
     switch (task.kind) {
-      case 'scan-key':
-        return { scan: scanZkey(this.#kernels, zkey), digest: zkeyDigest(zkey) };
+      case 'scan-key': {
+        const scan = scanZkey(this.#kernels, zkey);
+        const layout = layOutCircuit(this.#kernels, scan, task.tableBytesMax);
+        return { scan, layout, digest: zkeyDigest(zkey) };
+      }
       case 'write-quotient':
         return writeQuotient(this.#kernels, zkey, task.at, task.workAt);
       case 'build-tables':
