@@ -2,11 +2,14 @@
  * `npm test` and `npm run test:full`.
  *
  * Quick tests are `test/**\/*.test.ts`; slow ones end in `.slow.test.ts` and run with --full. A test that needs a
- * server starts it. `npm test -- gateway store` runs only the files whose path contains one of the words.
+ * server starts it; those that start many processes run one after the other. `npm test -- gateway store` runs only the files whose path contains one of the words.
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { bootstrap, filesUnder, ROOT } from './bootstrap.mjs';
+
+/** Whole networks of processes, which are told apart from dead ones by time: one file at a time, after the others. */
+const ALONE = /^test\/(hostile|scenarios|soak|launch|bench)\//;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const full = process.argv.includes('--full');
@@ -19,8 +22,26 @@ if (files.length === 0) {
   process.stderr.write(`No test file matches ${words.join(', ')}.\n`);
   process.exit(2);
 }
-const concurrency = Math.max(1, Math.min(4, availableParallelism()));
-const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files];
-const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+const together = files.filter((path) => !ALONE.test(path));
+const alone = files.filter((path) => ALONE.test(path));
+const codes = [];
+for (const [paths, concurrency] of [
+  [together, Math.max(1, Math.min(4, availableParallelism()))],
+  [alone, 1],
+]) {
+  if (paths.length > 0) codes.push(await run(paths, concurrency));
+}
+process.exit(codes.find((code) => code !== 0) ?? 0);
+
+function run(paths, concurrency) {
+  const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...paths];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+  const stop = (signal) => child.kill(signal);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
+  return new Promise((resolve) => {
+    child.on('exit', (code, signal) => {
+      for (const one of ['SIGINT', 'SIGTERM']) process.off(one, stop);
+      resolve(signal ? 1 : (code ?? 1));
+    });
+  });
+}

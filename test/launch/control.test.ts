@@ -28,7 +28,9 @@ describe('an operator and an owner of tasks', () => {
 
   before(async () => {
     const logging = ['--logging-level', 'info', '--logging-format', 'json', '--logging-output', log];
-    const more = ['--worker-concurrency', '1', '--worker-id', 'worker-1', ...logging];
+    // Proofs must take long enough to be met in the middle.
+    const slow = ['--zkp-backend', 'snarkjs'];
+    const more = [...slow, '--worker-concurrency', '1', '--worker-id', 'worker-1', ...logging];
     network = await startDev(dataDir, more, String(DEPTH));
     client = createClient({ url: network.gatewayUrl });
   });

@@ -9,6 +9,7 @@
  * `stamps` says of each slot when it was last touched: 0 never, it is empty; `now` in the batch that is being put
  * together, so that it can take no more. Nothing here asks; those who fill batches do.
  */
+import { ZkraftError } from '../../../common/index.ts';
 import { type Kernels, POINT_SCRATCH_PACKS } from '../../kernels/index.ts';
 import { align, type BatchFunctions, batchFunctions, type Group, pointBytes, referenceTo } from './groups.ts';
 
@@ -190,7 +191,9 @@ export class SlotBatch {
   #doubleAll(n: number): void {
     const filled = this.#fill(this.#doubled, undefined, n);
     if (this.#functions.double(this.#doubled.byteOffset, filled, this.#work) !== 0) {
-      throw new RangeError('a point of order two is in neither group');
+      throw new ZkraftError('zkey_invalid', 'the zkey has a point outside its group: one of order two', {
+        field: 'zkey',
+      });
     }
   }
 

@@ -4,6 +4,7 @@
  * entry's scalar stands behind the cells. Everything is an address in the kernels' memory, so a table built by several
  * threads, slice by slice, is the same to all.
  */
+import { ZkraftError } from '../../../common/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { align, batchFunctions, GROUPS, type GroupName, pointBytes, referenceTo } from './groups.ts';
 import { type TableShape, tableBytes } from './plan.ts';
@@ -110,7 +111,9 @@ class SliceBuilder {
       this.#list.set(this.#nextList);
       for (let bit = 0; bit < spacingBits; bit++) {
         if (functions.double(this.#list.byteOffset, filled, this.#work) !== 0) {
-          throw new RangeError('a point of order two is in neither group');
+          throw new ZkraftError('zkey_invalid', 'the zkey has a point outside its group: one of order two', {
+            field: 'zkey',
+          });
         }
       }
     }
