@@ -21,12 +21,17 @@ async function createPerformer(): Promise<Performer> {
 }
 
 export default async function handle(order: PoolOrder<ProvingTask>): Promise<PoolAnswer> {
+  const events: unknown[] = [];
+  const onStage = (stage: unknown): void => {
+    const event = { stage };
+    events.push(event);
+    say({ taskId: order.id, event });
+  };
   try {
     performer ??= createPerformer();
-    const onStage = (stage: unknown): void => say({ taskId: order.id, event: { stage } });
-    return { ok: await (await performer).perform(order.task, onStage) };
+    return { ok: await (await performer).perform(order.task, onStage), events };
   } catch (error) {
-    return { error: ZkraftError.from(error).toJSON() };
+    return { error: ZkraftError.from(error).toJSON(), events };
   }
 }
 

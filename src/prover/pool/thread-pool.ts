@@ -22,8 +22,13 @@ export interface PoolOrder<Task> {
   readonly task: Task;
 }
 
-/** What a thread answers. */
-export type PoolAnswer = { readonly ok: unknown } | { readonly error: ErrorJson };
+/**
+ * What a thread answers. `events` repeats all that it said of the task: answers go another way than events do, and may
+ * overtake them.
+ */
+export type PoolAnswer = ({ readonly ok: unknown } | { readonly error: ErrorJson }) & {
+  readonly events?: readonly unknown[];
+};
 
 /** What a thread may say in between, through `parentPort`. */
 export interface PoolEvent {
@@ -47,6 +52,8 @@ interface Queued<Task> {
   readonly queuedAtMs: number;
   readonly stop: AbortController;
   readonly settle: (end: TaskEnd) => void;
+  /** Events passed on so far. */
+  heard: number;
 }
 
 export class ThreadPool<Task> implements TaskExecutor<Task> {
@@ -72,7 +79,8 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
       ...(options.workerData === undefined ? {} : { workerData: options.workerData }),
     });
     this.#piscina.on('message', (message: PoolEvent) => {
-      this.#running.get(message?.taskId)?.options.onEvent?.(message.event);
+      const entry = this.#running.get(message?.taskId);
+      if (entry) hear(entry, message.event);
     });
     // A thread that died without a task: Piscina replaces it; the next task finds out if it cannot.
     this.#piscina.on('error', () => {});
@@ -115,6 +123,7 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
         options,
         queuedAtMs: performance.now(),
         stop,
+        heard: 0,
         settle: (finish) => {
           if (settled) return;
           settled = true;
@@ -167,6 +176,8 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
         .run(order, { signal: next.stop.signal })
         .then(
           (answer: PoolAnswer) => {
+            for (const event of answer.events?.slice(next.heard) ?? []) hear(next, event);
+            this.#running.delete(next.id);
             next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) });
             next.options.onReleased?.();
           },
@@ -216,3 +227,8 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
 }
 
 const aborted = (): ZkraftError => new ZkraftError('prover_aborted', 'proving was cancelled');
+
+function hear(entry: Pick<Queued<unknown>, 'heard' | 'options'>, event: unknown): void {
+  entry.heard += 1;
+  entry.options.onEvent?.(event);
+}
