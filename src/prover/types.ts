@@ -112,6 +112,8 @@ export interface ProverConfig {
   readonly kernel?: KernelChoice;
   /** Folder in which prepared keys are kept, so that a machine prepares each once. Without it they are not kept. */
   readonly tableCacheDir?: string;
+  /** Told what could not be kept there, or was damaged; proofs are made all the same. */
+  readonly onTrouble?: (message: string) => void;
   /** Most bytes of one circuit's tables in memory. Default 1 GiB; less makes proofs slower. */
   readonly tableBytesMax?: number;
 }

@@ -5,7 +5,8 @@ import type { PoolAnswer, PoolOrder } from '../../src/prover/pool/thread-pool.ts
 export type Deed =
   | { readonly do: 'answer'; readonly value: unknown }
   | { readonly do: 'wait'; readonly ms: number }
-  | { readonly do: 'say'; readonly events: readonly unknown[] }
+  /** `unsaid`: of the last, so many come with the answer only. */
+  | { readonly do: 'say'; readonly events: readonly unknown[]; readonly unsaid?: number }
   | { readonly do: 'refuse' }
   | { readonly do: 'spin' }
   | { readonly do: 'exit' }
@@ -19,9 +20,11 @@ export default async function handle({ id, task }: PoolOrder<Deed>): Promise<Poo
       await new Promise((resolve) => setTimeout(resolve, task.ms));
       return { ok: threadId };
     case 'say':
-      for (const event of task.events) parentPort?.postMessage({ taskId: id, event });
+      for (const event of task.events.slice(0, task.events.length - (task.unsaid ?? 0))) {
+        parentPort?.postMessage({ taskId: id, event });
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
-      return { ok: undefined };
+      return { ok: undefined, events: task.events };
     case 'refuse':
       return { error: { code: 'wrong_path', message: 'as asked', field: 'root' } };
     case 'spin':

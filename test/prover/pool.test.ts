@@ -36,6 +36,27 @@ describe('a pool of threads', () => {
     ]);
   });
 
+  it('tells those that its answer overtook before the answer, each once', async () => {
+    const heard: unknown[] = [];
+    await pool.run({ do: 'say', events: ['a', 'b', 'c'], unsaid: 2 }, { ...LONG, onEvent: (e) => heard.push(e) });
+    assert.deepEqual(heard, ['a', 'b', 'c']);
+  });
+
+  it('fails the task, and lets it go, when whoever listens to its events throws', async () => {
+    let released = 0;
+    const options = {
+      ...LONG,
+      onEvent: () => {
+        throw new Error('the listener');
+      },
+      onReleased: () => {
+        released += 1;
+      },
+    };
+    await assert.rejects(pool.run({ do: 'say', events: ['a'], unsaid: 1 }, options), { code: 'internal' });
+    assert.equal(released, 1);
+  });
+
   it('takes tasks in the order of the calls, tells how long each waited, and refuses one too many', async () => {
     const begun: number[] = [];
     const waits: number[] = [];

@@ -302,6 +302,18 @@ describe('a prover', () => {
     await assert.rejects(one.merkleRoot([1n], 2), isRefusal('shutting_down'));
   });
 
+  it('finishes what it has accepted, however short its queue: preparing a key takes more tasks than one', async () => {
+    for (const threads of [0, 1]) {
+      const short = await createProver({ threads, queueMax: 0 });
+      try {
+        const { proof, publicSignals } = await short.proveMerkle(small, statement);
+        assert.ok(await short.verify(small.verificationKey, proof, publicSignals));
+      } finally {
+        await short.close();
+      }
+    }
+  });
+
   it('gives paths', async () => {
     const { root, siblings } = await prover.merklePath([5n, 6n, 7n], 2, 2);
     const hash = await oraclePoseidon();

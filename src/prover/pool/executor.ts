@@ -5,6 +5,8 @@ export interface RunTaskOptions {
   readonly signal?: AbortSignal | undefined;
   /** From the call on, waiting included. */
   readonly timeoutMs: number;
+  /** It is part of work that was accepted already: the queue's limit does not apply. */
+  readonly accepted?: boolean | undefined;
   readonly onEvent?: ((event: unknown) => void) | undefined;
   /** Called when the task is taken up, with the time it waited; what it throws ends the task. */
   readonly onStart?: ((queueMs: number) => void) | undefined;

@@ -46,9 +46,9 @@ export class InlineExecutor<Task> implements TaskExecutor<Task> {
     }
   }
 
-  async #inTurn(task: Task, { signal, timeoutMs, onEvent, onStart }: RunTaskOptions): Promise<TaskEnd> {
+  async #inTurn(task: Task, { signal, timeoutMs, accepted, onEvent, onStart }: RunTaskOptions): Promise<TaskEnd> {
     if (this.#closed) return { error: new ZkraftError('shutting_down', 'the prover was closed') };
-    if (this.#waiting > this.#options.queueMax) {
+    if (!accepted && this.#running + this.#waiting > this.#options.queueMax) {
       return { error: new ZkraftError('overloaded', `${this.#waiting} tasks wait already; try again later`) };
     }
     const queuedAtMs = performance.now();

@@ -9,7 +9,15 @@
  * The area is given back when no part runs any more, however the proof ended.
  */
 import { ZkraftError } from '../../common/index.ts';
-import { additionsOf, type PlainPoint, type PreparedCircuit, type SumPart, type WasmHost } from '../wasm/index.ts';
+import {
+  additionsOf,
+  type PlainPoint,
+  type PreparedCircuit,
+  SUM_OF_TABLE,
+  type SumName,
+  type SumPart,
+  type WasmHost,
+} from '../wasm/index.ts';
 import type { RunTaskOptions, TaskExecutor } from './executor.ts';
 import type { ProvedAnswer, ProvingTask, SumsAnswer, WitnessAnswer } from './tasks.ts';
 
@@ -20,6 +28,7 @@ const G2_COST = 3.2;
 const QUOTIENT_COST = 5;
 
 export interface Part {
+  readonly sum: SumName;
   readonly parts: readonly SumPart[];
   /** Whether it needs the quotient's scalars. */
   readonly afterQuotient: boolean;
@@ -29,7 +38,7 @@ export interface Part {
 export function divide(circuit: PreparedCircuit, threads: number): Part[][] {
   const { tables, shapes, domainSize } = circuit;
   const line = (['h', 'c', 'b1', 'a', 'b2'] as const).map((table) => {
-    const shape = table === 'a' ? shapes.a : table === 'b2' ? shapes.b : shapes.c;
+    const shape = shapes[SUM_OF_TABLE[table]];
     const each = (additionsOf(shape, 1000) - additionsOf(shape, 0)) / 1000;
     return { table, points: tables[table].points, cost: each * (table === 'b2' ? G2_COST : 1) };
   });
@@ -55,13 +64,13 @@ export function divide(circuit: PreparedCircuit, threads: number): Part[][] {
   }
   // The sums of a thread apart, and first those that need not wait.
   return plan.map((parts) => {
-    const bySum = new Map<string, SumPart[]>();
+    const bySum = new Map<SumName, SumPart[]>();
     for (const part of parts) {
-      const sum = part.table === 'a' || part.table === 'b2' ? part.table : 'c';
+      const sum = SUM_OF_TABLE[part.table];
       bySum.set(sum, [...(bySum.get(sum) ?? []), part]);
     }
     return [...bySum.entries()]
-      .map(([sum, some]) => ({ parts: some, afterQuotient: sum === 'c' }))
+      .map(([sum, some]) => ({ sum, parts: some, afterQuotient: sum === 'c' }))
       .sort((a, b) => Number(a.afterQuotient) - Number(b.afterQuotient));
   });
 }
@@ -80,7 +89,8 @@ export async function proveJointly(
   // One part that fails ends the others.
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
+  else options.signal?.addEventListener('abort', onAbort, { once: true });
   const area = host.takeArea(circuit.proof.bytes);
   const workBytes = circuit.proof.bytes - circuit.proof.work;
   const running: Promise<void>[] = [];
@@ -92,6 +102,7 @@ export async function proveJointly(
     return executor.run(one, {
       signal: stop.signal,
       timeoutMs: left(),
+      accepted: true,
       onEvent: options.onEvent,
       ...more,
       onReleased: () => {
@@ -124,6 +135,7 @@ export async function proveJointly(
     const witness = await run<WitnessAnswer>(
       { ...task, areaAt: area.at, witnessOnly: true },
       {
+        accepted: false,
         onStart: (waitedMs) => {
           queueMs = waitedMs;
         },
@@ -147,14 +159,14 @@ export async function proveJointly(
       await collect(parts.filter(({ afterQuotient }) => afterQuotient));
     });
     await Promise.all([quotient, ...threads]);
-    const of = (name: string): (PlainPoint | null)[] =>
-      found.filter(({ part }) => sumName(part) === name).map(({ point }) => point);
+    const of = (name: SumName): (PlainPoint | null)[] =>
+      found.filter(({ part }) => part.sum === name).map(({ point }) => point);
     const finished = await run<ProvedAnswer>({
       kind: 'finish',
       backend: 'wasm',
       circuit: task.circuit,
       areaAt: area.at,
-      sums: { a: of('a'), b: of('b2'), c: of('c') },
+      sums: { a: of('a'), b: of('b'), c: of('c') },
       publicSignals: witness.publicSignals,
     });
     const proveMs = performance.now() - provingAtMs - finished.verifyMs;
@@ -171,6 +183,3 @@ export async function proveJointly(
     void Promise.all(running).then(() => host.giveBackArea(area));
   }
 }
-
-const sumName = ({ parts: [first] }: Part): string =>
-  first?.table === 'a' || first?.table === 'b2' ? first.table : 'c';

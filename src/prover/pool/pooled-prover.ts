@@ -129,20 +129,29 @@ export class PooledProver implements Prover {
   async #piece(piece: PrepareTask, workBytes: number): Promise<unknown> {
     const host = this.#host;
     let area: Region | undefined;
-    return await this.#executor.run(
-      { kind: 'prepare', backend: 'wasm', piece },
-      {
-        timeoutMs: PROVE_TIMEOUT_MS,
-        onStart: () => {
-          if (workBytes === 0 || host === undefined || piece.kind === 'scan-key') return;
-          area = host.takeArea(workBytes);
-          piece.workAt = area.at;
+    let released = (): void => {};
+    const over = new Promise<void>((resolve) => (released = resolve));
+    try {
+      return await this.#executor.run(
+        { kind: 'prepare', backend: 'wasm', piece },
+        {
+          timeoutMs: PROVE_TIMEOUT_MS,
+          accepted: true,
+          onStart: () => {
+            if (host === undefined || piece.kind === 'scan-key') return;
+            area = host.takeArea(workBytes);
+            piece.workAt = area.at;
+          },
+          onReleased: () => {
+            if (area) host?.giveBackArea(area);
+            released();
+          },
         },
-        onReleased: () => {
-          if (area) host?.giveBackArea(area);
-        },
-      },
-    );
+      );
+    } finally {
+      // A thread that took too long writes to the circuit's memory until it is gone.
+      await over;
+    }
   }
 
   async #prove(circuit: CircuitArtifacts, order: ProofOrder, options: ProveOptions): Promise<ProveResult> {
@@ -255,7 +264,8 @@ async function unlessAborted<T>(
       over = true;
       reject(new ZkraftError('prover_aborted', 'proving was cancelled'));
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
     promise.then(
       (value) => {
         signal.removeEventListener('abort', onAbort);

@@ -105,7 +105,7 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
    */
   run(task: Task, options: RunTaskOptions): Promise<unknown> {
     const { signal, timeoutMs } = options;
-    const refusal = this.#refusal(signal);
+    const refusal = this.#refusal(options);
     if (refusal) {
       options.onReleased?.();
       return Promise.reject(refusal);
@@ -139,10 +139,10 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
     });
   }
 
-  #refusal(signal: AbortSignal | undefined): ZkraftError | undefined {
+  #refusal({ signal, accepted }: RunTaskOptions): ZkraftError | undefined {
     if (this.#closing) return new ZkraftError('shutting_down', 'the prover was closed');
     if (signal?.aborted) return aborted();
-    if (this.#running.size < this.threads || this.#waiting.length < this.#queueMax) return undefined;
+    if (accepted || this.#running.size < this.threads || this.#waiting.length < this.#queueMax) return undefined;
     const waiting = this.#waiting.length;
     return new ZkraftError('overloaded', `${waiting} tasks wait for a proving thread already; try again later`);
   }
@@ -176,9 +176,14 @@ export class ThreadPool<Task> implements TaskExecutor<Task> {
         .run(order, { signal: next.stop.signal })
         .then(
           (answer: PoolAnswer) => {
-            for (const event of answer.events?.slice(next.heard) ?? []) hear(next, event);
             this.#running.delete(next.id);
-            next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) });
+            try {
+              for (const event of answer.events?.slice(next.heard) ?? []) hear(next, event);
+              next.settle('ok' in answer ? answer : { error: ZkraftError.fromJSON(answer.error) });
+            } catch (error) {
+              // What listens to the events is the caller's.
+              next.settle({ error: ZkraftError.from(error) });
+            }
             next.options.onReleased?.();
           },
           (cause: unknown) => {
