@@ -32,6 +32,7 @@ import {
 import { createLaneHash } from './lane-hash.ts';
 import type { PlainPoint } from './msm/index.ts';
 import type { QuotientPlan } from './quotient/index.ts';
+import { verifyTwice } from './second-opinion.ts';
 import { Verifier } from './verifier.ts';
 
 /** Sent once to each thread, when it starts. */
@@ -112,7 +113,7 @@ export class WasmThread implements ProverBackend {
   }
 
   async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {
-    return this.#verifier.verify(verificationKey, proof, publicSignals);
+    return verifyTwice((...claim) => this.#verifier.verify(...claim), verificationKey, proof, publicSignals);
   }
 
   hash2(): Promise<Hash2> {
