@@ -5,8 +5,8 @@ import { isIP } from 'node:net';
 export const plainAddress = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 
 /**
- * What stands for the client in the table: the address, or the /64 of an IPv6 address. A proxy's header may hold
- * anything; what is no address is one client, so that it can neither fill the table nor pass the limit.
+ * What counts as one client: the address, or the /64 of an IPv6 address. A proxy's header may hold anything; what is no
+ * address is one client, `unknown`, so that it can neither fill a table nor pass a limit.
  */
 export function addressKey(address: string): string {
   const plain = plainAddress(address);

@@ -9,3 +9,4 @@ export * from './field.ts';
 export * from './folders.ts';
 export * from './logging.ts';
 export * from './version.ts';
+export * from './worker-id.ts';

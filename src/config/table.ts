@@ -39,7 +39,7 @@ export const SETTINGS = {
   'data.dir': setting(
     text(),
     './.zkraft',
-    'Where a process keeps its files: keys, caches, spools, the private database.',
+    'Where a process keeps its files: keys, tables of keys (at most 2 GiB), spools, the private database.',
     {
       env: ['ZKRAFT_DATA_DIR'],
     },
@@ -249,7 +249,7 @@ export const SETTINGS = {
   'worker.id': setting(
     text(128),
     '',
-    'Name of this worker. Empty: the name in its certificate, else of the host, and a random suffix.',
+    "Name of this worker; where the coordinator asks for certificates, the name in its certificate, or one that begins with that and a hyphen. Empty: that name, else the host's, and a random suffix.",
     { env: [] },
   ),
   'worker.coordinator_address': setting(
@@ -286,7 +286,7 @@ export const SETTINGS = {
   'zkp.backend': setting(
     oneOf('auto', 'wasm', 'webgpu', 'snarkjs'),
     'auto',
-    'What makes the proofs. auto: the fastest that runs here.',
+    'What makes the proofs, verifies them in the coordinator and hashes in the gateway. auto: the fastest that runs here.',
   ),
   'zkp.kernel': setting(
     oneOf('auto', 'fma2', 'fma4', 'int2'),

@@ -265,6 +265,7 @@ export class Leader {
             'the worker registered anew; this stream is of its old session',
           );
           streams.end(event.workerId, left, event.replacedSessionId);
+          this.driver.unlearn(event.workerId);
         }
         break;
       case 'worker_refused':
@@ -352,16 +353,16 @@ export class Leader {
   }
 
   /**
-   * A sweep that comes late was held up with all else here: the process was paused, or its machine was. What workers
-   * said meanwhile is read only after this, so without it the first sweep would condemn them all for our own silence.
+   * A sweep that comes late was held up with all else here: the process was paused, or its machine was. Most of what
+   * workers said meanwhile waits to be read, so without this the sweep would condemn them for our own silence.
    */
   #forgiveAbsence(sweepMs: number): void {
     const nowMs = this.#options.now();
     const absentMs = nowMs - this.#sweptMs - sweepMs;
     this.#sweptMs = nowMs;
     if (absentMs < sweepMs) return;
-    this.leases.forgive(absentMs);
-    this.watch.forgive(absentMs);
+    this.leases.forgive(absentMs, nowMs);
+    this.watch.forgive(absentMs, nowMs);
     if (absentMs < this.#options.limits.heartbeatTimeoutMs / 2) return;
     this.#options.logger.warn({ absent_ms: Math.round(absentMs) }, 'this process did not run for a while');
   }

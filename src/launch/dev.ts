@@ -11,8 +11,9 @@ import { openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../p
 import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
 import { launchCoordinator } from './coordinator.ts';
 import { launchGateway } from './gateway.ts';
+import { createLightProver, createWorkerProver } from './provers.ts';
 import { RunningGroup } from './running.ts';
-import { createLightProver, createWorkerProver, launchWorker } from './worker.ts';
+import { launchWorker } from './worker.ts';
 
 /** Ctrl-C must end all of it in seconds: what is still being proved is handed back and proved again at the next start. */
 const CLOSE_LIMITS = { drainMs: 1_000, flushMs: 1_000 };
@@ -86,7 +87,7 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
     // Hashing for the gateway and verification for the coordinator are short; proofs get threads of their own.
     const light = await createLightProver(config);
     group.addClosable('light prover', () => light.close());
-    const prover = await createWorkerProver(config);
+    const prover = await createWorkerProver(config, logger);
     group.addClosable('prover', () => prover.close());
 
     step(0.9, 'starting the coordinator');

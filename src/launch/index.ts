@@ -3,5 +3,6 @@ export * from './coordinator.ts';
 export * from './database.ts';
 export * from './dev.ts';
 export * from './gateway.ts';
+export * from './provers.ts';
 export * from './running.ts';
 export * from './worker.ts';

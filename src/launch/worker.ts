@@ -4,10 +4,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import type { TlsIdentity } from '../common/http/index.ts';
-import { type Logger, refuseOpenBind, VERSION, ZkraftError } from '../common/index.ts';
+import { type Logger, refuseOpenBind, VERSION, workerIdPrefix, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
-import { createProver, openDirectoryArtifacts, type Prover } from '../prover/index.ts';
-import { readBudget, startWorker } from '../worker/index.ts';
+import { openDirectoryArtifacts, type Prover } from '../prover/index.ts';
+import { startWorker } from '../worker/index.ts';
 import type { Running } from './running.ts';
 import { commonNameOf, readCertificates, readTlsIdentity } from './tls.ts';
 
@@ -73,25 +73,7 @@ function credentialsOf(config: Config, identity: TlsIdentity | undefined): Chann
   return ChannelCredentials.createSsl(Buffer.from(ca), pem(identity?.key), pem(identity?.cert));
 }
 
-/** The prover that the settings name. Its threads: as many as set, else what processors and memory allow. */
-export function createWorkerProver(config: Config): Promise<Prover> {
-  const concurrency = config.get('worker.concurrency');
-  return createProver({
-    backend: config.get('zkp.backend'),
-    kernel: config.get('zkp.kernel'),
-    circuitsMax: config.get('zkp.compile_cache_size'),
-    threads: concurrency > 0 ? concurrency : readBudget().concurrency,
-    tableCacheDir: join(config.get('data.dir'), 'tables'),
-  });
-}
-
 /** The name of the certificate, else of the host, and a random suffix, so that two workers of one name differ. */
 function defaultWorkerId(name: string): string {
-  const prefix = name.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 80) || 'worker';
-  return `${prefix}-${randomBytes(4).toString('hex')}`;
-}
-
-/** For what is short: roots for a gateway, verification for a coordinator. */
-export function createLightProver(config: Config, threads = 1): Promise<Prover> {
-  return createProver({ backend: config.get('zkp.backend'), kernel: config.get('zkp.kernel'), threads });
+  return `${workerIdPrefix(name) || 'worker'}-${randomBytes(4).toString('hex')}`;
 }

@@ -297,13 +297,22 @@ describe('the lease table', () => {
     const table = new LeaseTable(LIMITS);
     table.grant(lease, 0);
     table.sent(lease, 0);
-    table.forgive(40_000);
+    table.forgive(40_000, 40_000);
     assert.deepEqual(acts(table, 44_999), []);
     assert.deepEqual(acts(table, 45_000), ['send']);
     table.started(lease, 45_000);
-    table.forgive(100_000);
+    table.forgive(100_000, 145_000);
     assert.deepEqual(acts(table, 174_999), []);
     assert.deepEqual(acts(table, 175_000), ['lease_expired']);
+  });
+
+  test('counts it for no longer than that: what came after it is not moved into the future', () => {
+    const table = new LeaseTable(LIMITS);
+    table.grant(lease, 0);
+    table.started(lease, 50_000);
+    table.forgive(50_000, 50_000);
+    assert.deepEqual(acts(table, 79_999), []);
+    assert.deepEqual(acts(table, 80_000), ['lease_expired']);
   });
 
   test('signs of life under an older epoch renew nothing', () => {
@@ -328,7 +337,10 @@ test('a worker is suspect after half the timeout and dead after the whole, and o
   watch.seen('w', 29_000);
   assert.equal(watch.liveness('w', 30_000), 'active');
   assert.equal(watch.liveness('nobody', 0), 'dead');
-  watch.forgive(40_000);
+  watch.forgive(40_000, 70_000);
   assert.equal(watch.liveness('w', 70_000), 'active', 'nobody listened for 40 s of its silence');
   assert.equal(watch.liveness('w', 99_000), 'dead');
+  watch.seen('w', 200_000);
+  watch.forgive(40_000, 200_000);
+  assert.equal(watch.liveness('w', 230_000), 'dead', 'it was heard after the absence');
 });

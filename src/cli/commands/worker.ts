@@ -14,7 +14,7 @@ export const worker = serviceCommand({
   ],
   start: async (config, group, logger) => {
     const { createWorkerProver, launchWorker } = await import('../../launch/index.ts');
-    const prover = await createWorkerProver(config);
+    const prover = await createWorkerProver(config, logger);
     group.addClosable('prover', () => prover.close());
     return launchWorker(config, { prover, logger });
   },

@@ -70,9 +70,8 @@ export interface HttpServerOptions {
   /** Between two requests on one connection. */
   readonly keepAliveTimeoutMs?: number;
   readonly headerBytesMax?: number;
+  /** One address gets half of them, unless proxies are trusted: those carry many clients. */
   readonly connectionsMax?: number;
-  /** Of one address. Default: half of `connectionsMax`; without limit where proxies are trusted, as they carry many clients. */
-  readonly connectionsPerAddressMax?: number;
   /** After this, closing ends the connections that are still open. */
   readonly closeGraceMs?: number;
   readonly jsonDepthMax?: number;
@@ -113,7 +112,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const connectionsMax = options.connectionsMax ?? 1_024;
   app.server.maxConnections = connectionsMax;
   if (!options.trustProxy?.length) {
-    const perAddress = options.connectionsPerAddressMax ?? Math.ceil(connectionsMax / 2);
+    const perAddress = Math.ceil(connectionsMax / 2);
     limitConnectionsPerAddress(app.server, perAddress, options.logger);
   }
   limitPipelining(app.server as Server);

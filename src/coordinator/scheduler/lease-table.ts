@@ -91,13 +91,17 @@ export class LeaseTable {
     if (entry !== undefined) entry.startedMs ??= nowMs;
   }
 
-  /** Takes `absentMs`, in which nobody was listening, out of every period that runs. */
-  forgive(absentMs: number): void {
+  /**
+   * Takes `absentMs`, in which nobody was listening, out of every period that runs. Some may have begun after it: none
+   * begins later than now.
+   */
+  forgive(absentMs: number, nowMs: number): void {
+    const later = (sinceMs: number): number => Math.min(nowMs, sinceMs + absentMs);
     for (const entry of this.#entries.values()) {
-      entry.grantedMs += absentMs;
-      entry.renewedMs += absentMs;
-      entry.sentMs += absentMs;
-      if (entry.startedMs !== undefined) entry.startedMs += absentMs;
+      entry.grantedMs = later(entry.grantedMs);
+      entry.renewedMs = later(entry.renewedMs);
+      entry.sentMs = later(entry.sentMs);
+      if (entry.startedMs !== undefined) entry.startedMs = later(entry.startedMs);
     }
   }
 

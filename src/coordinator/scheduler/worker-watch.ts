@@ -18,9 +18,9 @@ export class WorkerWatch {
     this.#seenMs.set(workerId, nowMs);
   }
 
-  /** Takes `absentMs`, in which nobody was listening, out of every worker's silence. */
-  forgive(absentMs: number): void {
-    for (const [workerId, seenMs] of this.#seenMs) this.#seenMs.set(workerId, seenMs + absentMs);
+  /** Takes `absentMs`, in which nobody was listening, out of every worker's silence; one heard since was heard now. */
+  forgive(absentMs: number, nowMs: number): void {
+    for (const [workerId, seenMs] of this.#seenMs) this.#seenMs.set(workerId, Math.min(nowMs, seenMs + absentMs));
   }
 
   forget(workerId: string): void {

@@ -74,13 +74,15 @@ export class Reports {
   }
 
   async acknowledge(lease: LeaseRef, keyHash: string): Promise<void> {
-    await this.#liveTask(lease, keyHash);
+    if (!this.#isHolder(lease, keyHash)) return await this.#refuse(lease);
+    await this.#liveTask(lease);
     this.#options.leases.held(lease, this.#options.now());
   }
 
   async start(lease: LeaseRef, keyHash: string): Promise<void> {
     const { replica, leases, logger, now } = this.#options;
-    const task = await this.#liveTask(lease, keyHash);
+    if (!this.#isHolder(lease, keyHash)) return await this.#refuse(lease);
+    const task = await this.#liveTask(lease);
     leases.started(lease, now());
     if (task.phase === 'in_progress') return;
     const { events } = await replica.propose({ kind: 'task_started', lease });
@@ -94,7 +96,7 @@ export class Reports {
     const key = keyOf(lease);
     const running = this.#verifying.get(key);
     if (running !== undefined) return await running;
-    const done = this.#complete(lease, request, keyHash).finally(() => this.#verifying.delete(key));
+    const done = this.#complete(lease, request).finally(() => this.#verifying.delete(key));
     this.#verifying.set(key, done);
     await done;
   }
@@ -106,14 +108,14 @@ export class Reports {
     const key = keyOf(lease);
     const running = this.#failing.get(key);
     if (running !== undefined) return await running;
-    const done = this.#fail(lease, request, keyHash).finally(() => this.#failing.delete(key));
+    const done = this.#fail(lease, request).finally(() => this.#failing.delete(key));
     this.#failing.set(key, done);
     return await done;
   }
 
-  async #fail(lease: LeaseRef, request: ReportFailureRequest, keyHash: string): Promise<boolean> {
+  async #fail(lease: LeaseRef, request: ReportFailureRequest): Promise<boolean> {
     const { replica, logger } = this.#options;
-    const task = await this.#liveTask(lease, keyHash);
+    const task = await this.#liveTask(lease);
     const code: ErrorCode = isErrorCode(request.code) ? request.code : 'internal';
     const message = request.message.slice(0, MESSAGE_CHARS_MAX).replaceAll(/\p{Cc}/gu, ' ');
     logger.warn({ ...this.#fields(lease, task), code, reason: message }, 'the worker reports a failure');
@@ -138,10 +140,10 @@ export class Reports {
     return true;
   }
 
-  async #complete(lease: LeaseRef, request: ReportCompletionRequest, keyHash: string): Promise<void> {
+  async #complete(lease: LeaseRef, request: ReportCompletionRequest): Promise<void> {
     const { replica, judge, catalog, leases, driver, metrics, logger, now } = this.#options;
     if (this.#wasCompletedUnder(lease)) return;
-    const task = await this.#liveTask(lease, keyHash);
+    const task = await this.#liveTask(lease);
     const fields = this.#fields(lease, task);
     leases.held(lease, now());
     const isWanted = () => taskUnder(replica.state, lease) !== undefined;
@@ -200,9 +202,8 @@ export class Reports {
     return worker === undefined || mayAct(worker, keyHash);
   }
 
-  async #liveTask(lease: LeaseRef, keyHash: string): Promise<Task> {
-    const task = this.#isHolder(lease, keyHash) ? taskUnder(this.#options.replica.state, lease) : undefined;
-    return task ?? (await this.#refuse(lease));
+  async #liveTask(lease: LeaseRef): Promise<Task> {
+    return taskUnder(this.#options.replica.state, lease) ?? (await this.#refuse(lease));
   }
 
   async #refuse(lease: LeaseRef): Promise<never> {

@@ -32,9 +32,8 @@ export class StatementCheck {
       const root = await hasher.merkleRoot(unpackElements(bytes, 'leaves'), task.depth);
       return root === fromBytesBE(Buffer.from(task.root, 'base64'));
     } catch (thrown) {
-      const error = ZkraftError.from(thrown);
       // Said of the leaves themselves: zero, not below r, too many for the depth.
-      return error.code === 'internal' || error.retryable || error.row.http !== 400;
+      return ZkraftError.from(thrown).row.http !== 400;
     }
   }
 }
