@@ -48,7 +48,7 @@ export { verifyGroth16Reference } from './reference/index.ts';
 export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup/index.ts';
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */
 export { poseidon2 } from './snarkjs/index.ts';
-export { TableCache, type TableCacheOptions, type TableKey, tableCacheFolder } from './table-cache/index.ts';
+export { TableCache, type TableCacheOptions, type TableKey } from './table-cache/index.ts';
 export type * from './types.ts';
 export type { SumShape } from './wasm/index.ts';
 
@@ -91,11 +91,18 @@ export async function createProver(config: ProverConfig = {}): Promise<Prover> {
 }
 
 async function createHost(selected: SelectedKernels, circuitsMax: number, config: ProverConfig): Promise<WasmHost> {
-  const { tableCacheDir, tableBytesMax } = config;
+  const { tableCacheDir, tableBytesMax, onTrouble } = config;
   return await WasmHost.create({
     selected,
     circuitsMax,
     ...(tableBytesMax === undefined ? {} : { tableBytesMax }),
-    ...(tableCacheDir === undefined ? {} : { cache: new TableCache({ dir: tableCacheDir }) }),
+    ...(tableCacheDir === undefined
+      ? {}
+      : {
+          cache: new TableCache({
+            dir: tableCacheDir,
+            ...(onTrouble ? { onTrouble: ({ message }) => onTrouble(message) } : {}),
+          }),
+        }),
   });
 }

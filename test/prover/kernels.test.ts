@@ -12,14 +12,15 @@ import {
   selectKernels,
   writeWords,
 } from '../../src/prover/kernels/index.ts';
-import { fuzzKernels, KernelBed, runnableKernels } from '../support/kernel-bed.ts';
+import { fuzzKernels, KernelBed } from '../support/kernel-bed.ts';
 import { FIELDS } from '../support/kernel-cases.ts';
+import { allKernels, IS_FUSED } from '../support/kernels.ts';
 
 const ADVERSARIAL_CASES = 400;
 
-let all: Kernels[] = [];
+let all: readonly Kernels[] = [];
 before(async () => {
-  all = await runnableKernels();
+  all = await allKernels();
 });
 
 describe('every kernel module', () => {
@@ -130,6 +131,7 @@ describe('the choice of kernels', () => {
     assert.equal(await selectKernels('auto'), first);
     assert.ok(first.reasons.length > 0);
     assert.match(first.reasons.join('\n'), /known answers right/);
+    assert.equal(first.kernel.tier, IS_FUSED ? 'fma2' : 'int2', first.reasons.join('; '));
   });
 
   it('can be forced to integers, which run everywhere', async () => {

@@ -14,7 +14,6 @@ import {
   type TablePlaces,
   type TableSection,
   type TableTrouble,
-  tableCacheFolder,
 } from '../../src/prover/table-cache/index.ts';
 import { temporaryDir } from '../support/merkle-circuits.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -350,15 +349,5 @@ describe('the limit of the folder', () => {
     await mkdir(dir);
     await chmod(dir, 0o755);
     assert.ok(await limited(1e6).store(KEY, {}, tables));
-  });
-});
-
-describe('the folder', () => {
-  it('is beside the artifacts, else in the cache folder of the user', () => {
-    const homeDir = '/h';
-    assert.equal(tableCacheFolder({ artifactDir: '/a', xdgCacheHome: '/x', homeDir }), '/a/tables');
-    assert.equal(tableCacheFolder({ xdgCacheHome: '/x', homeDir }), '/x/zkraft/tables');
-    assert.equal(tableCacheFolder({ xdgCacheHome: 'relative', homeDir }), '/h/.cache/zkraft/tables');
-    assert.equal(tableCacheFolder({ homeDir }), '/h/.cache/zkraft/tables');
   });
 });

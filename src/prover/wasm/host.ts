@@ -103,7 +103,7 @@ export class WasmHost {
     this.#circuits.set(digest, made);
     const held = await made;
     held.users += 1;
-    await this.#evict();
+    this.#evict();
     let released = false;
     return {
       circuit: held.circuit,
@@ -116,7 +116,7 @@ export class WasmHost {
     };
   }
 
-  async #evict(): Promise<void> {
+  #evict(): void {
     for (const [digest, made] of this.#circuits) {
       if (this.#circuits.size <= this.#options.circuitsMax) return;
       this.#circuits.delete(digest);
@@ -138,7 +138,11 @@ export class WasmHost {
     const { cache, selected, tableBytesMax = TABLE_BYTES_MAX } = this.#options;
     const { scan, layout, digest } = (await run({ kind: 'scan-key', zkey, tableBytesMax }, 0)) as ScanAnswer;
     const region = this.#regions.take(layout.bytes);
-    const key: TableKey = { zkeyDigest: digest, layout: selected.kernel.tier, version: TABLES_VERSION };
+    const key: TableKey = {
+      zkeyDigest: digest,
+      layout: `${selected.kernel.tier}-${layout.bytes}`,
+      version: TABLES_VERSION,
+    };
     try {
       const cached = await this.#load(key, region, layout.bytes);
       if (cached !== undefined) return { circuit: cached, region, users: 0, evicted: false };
@@ -150,12 +154,21 @@ export class WasmHost {
       );
       const plan = run({ kind: 'write-quotient', zkey, at: quotientAt, workAt: 0 }, scan.quotientWorkBytes);
       await settled([...pieces, plan]);
-      const circuit = assembleCircuit(this.kernels, scan, layout, region.at, tables, (await plan) as QuotientPlan);
-      if (cache)
-        void cache.store(key, { at: region.at, circuit }, [
-          { name: 'circuit', bytes: this.#bytes(region, layout.bytes) },
-        ]);
-      return { circuit, region, users: 0, evicted: false };
+      const circuit = assembleCircuit(this.kernels, scan, layout, tables, (await plan) as QuotientPlan);
+      const held: Held = { circuit, region, users: 0, evicted: false };
+      if (cache) {
+        // It must stay as it is until it is written; what cannot be written is made again next time.
+        held.users += 1;
+        const section = { name: 'circuit', bytes: this.#bytes(region, layout.bytes) };
+        void cache
+          .store(key, { at: region.at, circuit }, [section])
+          .catch(() => {})
+          .finally(() => {
+            held.users -= 1;
+            this.#drop(held);
+          });
+      }
+      return held;
     } catch (error) {
       this.#regions.giveBack(region, { wipe: false });
       throw error;

@@ -55,7 +55,6 @@ export interface PreparedCircuit {
   readonly points: KeyPoints;
   readonly shapes: { readonly a: SumShape; readonly b: SumShape; readonly c: SumShape };
   readonly tables: Readonly<Record<TableName, PointTable>>;
-  readonly quotientAt: number;
   readonly quotient: QuotientPlan;
   /** What a proof needs to work in. */
   readonly proof: ProofArea;
@@ -152,7 +151,6 @@ export function moved(circuit: PreparedCircuit, by: number): PreparedCircuit {
   return {
     ...circuit,
     tables: { a: table('a'), b1: table('b1'), b2: table('b2'), c: table('c'), h: table('h') },
-    quotientAt: circuit.quotientAt + by,
     quotient: {
       ...circuit.quotient,
       domain: {

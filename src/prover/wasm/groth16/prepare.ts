@@ -84,7 +84,6 @@ export function assembleCircuit(
   kernels: Kernels,
   scan: KeyScan,
   layout: CircuitLayout,
-  at: number,
   tables: PreparedCircuit['tables'],
   quotient: QuotientPlan,
 ): PreparedCircuit {
@@ -100,7 +99,6 @@ export function assembleCircuit(
     points,
     shapes: layout.shapes,
     tables,
-    quotientAt: at + layout.quotientAt,
     quotient,
     proof: proofArea(kernels, scan, layout.shapes, counts),
   };

@@ -6,7 +6,7 @@
  * byte, what the formula in BigInt gives. What stands in the area afterwards is as secret as the witness: `wipe` it.
  */
 import { invariant, ZkraftError } from '../../../common/index.ts';
-import { type Groth16Proof, viewOf, type Witness } from '../../formats/index.ts';
+import { type Groth16Proof, readInteger, viewOf, type Witness, witnessValue } from '../../formats/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { G1, type G1Point, G2, type G2Point, g1ToJson, g2ToJson } from '../../reference/index.ts';
 import { BucketSum, type PlainPoint, type SumTerm } from '../msm/index.ts';
@@ -156,21 +156,11 @@ export function assembleProof(kernels: Kernels, circuit: PreparedCircuit, sums: 
 }
 
 function readScalar(kernels: Kernels, at: number): bigint {
-  const view = viewOf(new Uint8Array(kernels.memory.buffer, at, WORDS_BYTES));
-  let value = 0n;
-  for (let word = 3; word >= 0; word--) value = (value << 64n) | view.getBigUint64(8 * word, true);
-  return value;
+  return readInteger(viewOf(new Uint8Array(kernels.memory.buffer, at, WORDS_BYTES)), 0);
 }
 
 export function publicSignalsOf(circuit: Pick<PreparedCircuit, 'publics'>, witness: Witness): string[] {
-  const view = viewOf(witness.values);
-  return Array.from({ length: circuit.publics }, (_, i) => {
-    let value = 0n;
-    for (let word = 3; word >= 0; word--) {
-      value = (value << 64n) | view.getBigUint64((i + 1) * WORDS_BYTES + 8 * word, true);
-    }
-    return value.toString();
-  });
+  return Array.from({ length: circuit.publics }, (_, i) => witnessValue(witness, i + 1).toString());
 }
 
 /** All of it in one thread. */

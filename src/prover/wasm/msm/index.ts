@@ -1,4 +1,4 @@
-/** Sums of scalars times points, over tables of a key's points or over points of any kind. See README.md. */
+/** Sums of scalars times points, over tables of a key's points or over points of any kind. See ../README.md. */
 export { BucketSum, type SumTerm } from './bucket-sum.ts';
 export { GROUPS, type Group, type GroupName, type PlainPoint } from './groups.ts';
 export {

@@ -19,7 +19,6 @@ import { arrayBytes, DOMAIN_WORK_PACKS, type Domain, type DomainOptions, layOutD
 import {
   AddressCounter,
   aligned,
-  clearBytes,
   copyBytes,
   type PackShape,
   WORDS_BYTES,
@@ -112,7 +111,7 @@ export const coefficientEntries =
   (section: Uint8Array): CoefficientChunks =>
   () => [section.subarray(4)];
 
-export type QuotientVector = 'a' | 'b' | 'c';
+type QuotientVector = 'a' | 'b' | 'c';
 
 interface Work {
   readonly vectors: Readonly<Record<QuotientVector, number>>;
@@ -156,34 +155,29 @@ export function computeHScalars(
   joinHScalars(kernels, plan, out, work);
 }
 
-/*
- * The steps, for threads over one work area. In this order: the witness; A and B, either on any thread; C, when both are
- * there; then a, b and c to the odd points, each on any thread; then the rest.
- */
-
-export function loadWitness(kernels: Kernels, plan: QuotientPlan, witness: number, work: number): void {
+function loadWitness(kernels: Kernels, plan: QuotientPlan, witness: number, work: number): void {
   const { cells, scratch } = workOf(kernels, plan, work);
   writeWireCells(kernels, plan.rows.wires, witness, cells, scratch.a);
 }
 
-export function evaluateMatrix(kernels: Kernels, plan: QuotientPlan, matrix: 'a' | 'b', work: number): void {
+function evaluateMatrix(kernels: Kernels, plan: QuotientPlan, matrix: 'a' | 'b', work: number): void {
   const { cells, scratch, vectors } = workOf(kernels, plan, work);
   const bytes = arrayBytes(plan.domain);
   evaluateRows(kernels, plan.rows, matrix === 'a' ? 0 : 1, cells, vectors[matrix], bytes, scratch[matrix]);
 }
 
-export function multiplyMatrices(kernels: Kernels, plan: QuotientPlan, work: number): void {
+function multiplyMatrices(kernels: Kernels, plan: QuotientPlan, work: number): void {
   const { a, b, c } = workOf(kernels, plan, work).vectors;
   kernels.exports.fr_mul_n(c, a, b, plan.domain.rows * plan.domain.rowPacks);
 }
 
-export function moveToOddPoints(kernels: Kernels, plan: QuotientPlan, vector: QuotientVector, work: number): void {
+function moveToOddPoints(kernels: Kernels, plan: QuotientPlan, vector: QuotientVector, work: number): void {
   const { vectors, scratch } = workOf(kernels, plan, work);
   inverseTransform(kernels, plan.domain, vectors[vector], scratch[vector]);
   cosetTransform(kernels, plan.domain, vectors[vector], scratch[vector]);
 }
 
-export function joinHScalars(kernels: Kernels, plan: QuotientPlan, out: number, work: number): void {
+function joinHScalars(kernels: Kernels, plan: QuotientPlan, out: number, work: number): void {
   const { domain, joinScale, joinFactor } = plan;
   const { vectors, scratch } = workOf(kernels, plan, work);
   const join = (target: number, stride: number, pack: number, count: number): void => {
@@ -205,9 +199,4 @@ export function joinHScalars(kernels: Kernels, plan: QuotientPlan, out: number, 
     const target = out + row * domain.rowSize * WORDS_BYTES;
     join(target, domain.rowPacks * WORDS_BYTES, row * domain.rowPacks, domain.rowPacks);
   }
-}
-
-/** Overwrites what a proof left in its work area: all of it is as secret as the witness. */
-export function wipeWork(kernels: Kernels, plan: QuotientPlan, work: number): void {
-  clearBytes(kernels.memory, work, plan.workBytes);
 }

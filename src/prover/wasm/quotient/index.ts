@@ -8,18 +8,6 @@ export {
   reversedBits,
   writeDomain,
 } from './domain.ts';
-export {
-  coefficientEntries,
-  computeHScalars,
-  evaluateMatrix,
-  joinHScalars,
-  loadWitness,
-  moveToOddPoints,
-  multiplyMatrices,
-  QuotientDraft,
-  type QuotientPlan,
-  type QuotientVector,
-  wipeWork,
-} from './h-scalars.ts';
+export { coefficientEntries, computeHScalars, QuotientDraft, type QuotientPlan } from './h-scalars.ts';
 export type { CoefficientChunks } from './sparse-rows.ts';
 export { cosetTransform, inverseTransform, transformWorkPacks } from './transform.ts';

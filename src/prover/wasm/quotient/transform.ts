@@ -63,7 +63,7 @@ const twiddle = (table: number, half: number, j = 0): number => table + TWIDDLE_
 
 /** `at`: the array; `work`: `transformWorkPacks` packs. */
 export function inverseTransform(kernels: Kernels, domain: Domain, at: number, work: number): void {
-  const { rows, rowPacks, rowSize, packBytes, lanes, inverse } = domain;
+  const { rows, rowPacks, packBytes, lanes, inverse } = domain;
   const kernel = kernels.exports;
   const row = (r: number): number => at + r * rowPacks * packBytes;
   const stages = new Alternation(kernel);
@@ -78,15 +78,7 @@ export function inverseTransform(kernels: Kernels, domain: Domain, at: number, w
     if (r > 0) scaleRow(kernels, domain, row(r), domain.inverseScales, r, work);
     stages.wide = true;
     if (lanes > 1) {
-      const [wide, narrow] = [rowSize / 2, rowSize / 4];
-      kernel.fr_ntt_dif_cross(
-        row(r),
-        twiddle(inverse, wide),
-        twiddle(inverse, wide, narrow),
-        twiddle(inverse, narrow),
-        rowPacks / lanes,
-        work,
-      );
+      crossLanes(kernel.fr_ntt_dif_cross, domain, inverse, row(r), work);
       stages.wide = false;
     }
     for (let half = rowPacks / 2; half >= 1; half /= 2) {
@@ -97,7 +89,7 @@ export function inverseTransform(kernels: Kernels, domain: Domain, at: number, w
 
 /** `at`: the array; `work`: `transformWorkPacks` packs. */
 export function cosetTransform(kernels: Kernels, domain: Domain, at: number, work: number): void {
-  const { rows, rowPacks, rowSize, packBytes, lanes, coset, betweenRows } = domain;
+  const { rows, rowPacks, packBytes, lanes, coset, betweenRows } = domain;
   const kernel = kernels.exports;
   const row = (r: number): number => at + r * rowPacks * packBytes;
   const stages = new Alternation(kernel);
@@ -107,17 +99,7 @@ export function cosetTransform(kernels: Kernels, domain: Domain, at: number, wor
       const last = lanes === 1 && 2 * half === rowPacks;
       stages.next(last).ditStage(row(r), twiddle(coset, half), half, rowPacks / (2 * half));
     }
-    if (lanes > 1) {
-      const [wide, narrow] = [rowSize / 2, rowSize / 4];
-      kernel.fr_ntt_dit_cross(
-        row(r),
-        twiddle(coset, wide),
-        twiddle(coset, wide, narrow),
-        twiddle(coset, narrow),
-        rowPacks / lanes,
-        work,
-      );
-    }
+    if (lanes > 1) crossLanes(kernel.fr_ntt_dit_cross, domain, coset, row(r), work);
     if (r > 0) scaleRow(kernels, domain, row(r), domain.cosetScales, r, work);
   }
   stages.wide = true;
@@ -128,6 +110,18 @@ export function cosetTransform(kernels: Kernels, domain: Domain, at: number, wor
       else ditRow(row(x), row(y), twiddle(betweenRows, half, j), rowPacks);
     });
   }
+}
+
+/** The stages of a row whose two elements stand in different lanes; `table`: their twiddles. */
+function crossLanes(
+  cross: KernelExports['fr_ntt_dif_cross'],
+  { rowSize, rowPacks, lanes }: Domain,
+  table: number,
+  at: number,
+  work: number,
+): void {
+  const [wide, narrow] = [rowSize / 2, rowSize / 4];
+  cross(at, twiddle(table, wide), twiddle(table, wide, narrow), twiddle(table, narrow), rowPacks / lanes, work);
 }
 
 function eachPairOfRows(rows: number, half: number, visit: (x: number, y: number, j: number) => void): void {
