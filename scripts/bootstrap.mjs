@@ -39,7 +39,14 @@ export function ensureInstalled(say = () => {}) {
 /** Builds dist/ unless it is made from just these sources. */
 export function ensureBuilt(say = () => {}) {
   const sources = [...filesUnder('src'), ...filesUnder('bench').filter((path) => path.endsWith('.ts'))];
-  const wanted = digest(['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/lift-build.mjs', ...sources]);
+  const wanted = digest([
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/lift-build.mjs',
+    'scripts/copy-assets.mjs',
+    ...sources,
+  ]);
   if (stampIs(BUILD_STAMP, wanted)) return;
   say('Building...');
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });

@@ -25,18 +25,22 @@ if (files.length === 0) {
 const together = files.filter((path) => !ALONE.test(path));
 const alone = files.filter((path) => ALONE.test(path));
 const codes = [];
+let stopped = false;
 for (const [paths, concurrency] of [
   [together, Math.max(1, Math.min(4, availableParallelism()))],
   [alone, 1],
 ]) {
-  if (paths.length > 0) codes.push(await run(paths, concurrency));
+  if (paths.length > 0 && !stopped) codes.push(await run(paths, concurrency));
 }
 process.exit(codes.find((code) => code !== 0) ?? 0);
 
 function run(paths, concurrency) {
   const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...paths];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
-  const stop = (signal) => child.kill(signal);
+  const stop = (signal) => {
+    stopped = true;
+    child.kill(signal);
+  };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
   return new Promise((resolve) => {
     child.on('exit', (code, signal) => {

@@ -127,7 +127,11 @@ describe('zkraft bench', () => {
     const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'ignore'] });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     let children: number[] = [];
-    while (children.length < 2) children = childrenOf(child.pid as number);
+    for (let tries = 0; children.length < 2; tries++) {
+      assert.ok(tries < 1200 && child.exitCode === null, 'the bench never started both sides');
+      await new Promise((r) => setTimeout(r, 50));
+      children = childrenOf(child.pid as number);
+    }
     child.kill('SIGINT');
     assert.equal(await ended, 130);
     for (let tries = 0; children.some(isAlive) && tries < 100; tries++) await new Promise((r) => setTimeout(r, 20));

@@ -86,18 +86,14 @@ describe('a hostile worker floods the coordinator with', () => {
     flooder.vanish();
   });
 
-  it('200 downloads at once: eight at a time, and the others are told to come later', async () => {
+  it('200 downloads, 64 at once: eight go on, and the others are told to come later', async () => {
     const flooder = cluster.worker('downloader', newKey());
     await flooder.register();
     const digest = Buffer.from(cluster.zkeyDigest, 'hex');
     await bears(async () => {
       const answers = await flood(200, async () => await flooder.fetch(digest));
-      assert.deepEqual(
-        Object.keys(answers)
-          .sort()
-          .filter((code) => code !== 'overloaded'),
-        ['ok'],
-      );
+      assert.deepEqual(Object.keys(answers).sort(), ['ok', 'overloaded']);
+      assert.ok((answers.ok ?? 0) >= 8, `${answers.ok} came`);
     });
     flooder.vanish();
   });

@@ -76,10 +76,12 @@ export async function foreignPackage({ name, version, sha512 }: ForeignPackage):
 }
 
 async function npmPack(what: string, into: string): Promise<void> {
-  const args = ['pack', what, '--ignore-scripts', '--silent', '--fetch-retries=1', '--pack-destination', into];
+  const args = ['pack', what, '--ignore-scripts', '--loglevel=error', '--fetch-retries=1', '--pack-destination', into];
   try {
     await promisify(execFile)('npm', args, { cwd: into, timeout: FETCH_TIMEOUT_MS });
   } catch (cause) {
+    // A registry that answers, and has it no more: that is news.
+    if (/E404|ETARGET|ENOVERSIONS/.test(String((cause as { stderr?: unknown }).stderr))) throw cause;
     throw new OutOfReach(`npm pack ${what} failed`, { cause });
   }
 }

@@ -1,14 +1,5 @@
 /** A kernel instance with room to work in, and operands in and out of lanes. */
-import {
-  createKernelMemory,
-  instantiateKernels,
-  KERNEL_MODULES,
-  type KernelModuleName,
-  type Kernels,
-  loadKernelModule,
-  RESERVED_BYTES,
-  selectKernels,
-} from '../../src/prover/kernels/index.ts';
+import { type Kernels, RESERVED_BYTES } from '../../src/prover/kernels/index.ts';
 import {
   adversarialLimbs,
   FIELD_CASES,
@@ -18,17 +9,6 @@ import {
   type Limbs,
   QUADRATIC_CASES,
 } from './kernel-cases.ts';
-
-/** The modules that this engine can run; four lanes need the V8 of Node 24 and up only to be quick, not to be right. */
-export async function runnableKernels(): Promise<Kernels[]> {
-  const { kernel } = await selectKernels('auto');
-  const names = (Object.keys(KERNEL_MODULES) as KernelModuleName[]).filter(
-    (name) => kernel.tier !== 'int2' || name === 'int2-memory',
-  );
-  return await Promise.all(
-    names.map(async (name) => await instantiateKernels(await loadKernelModule(name), createKernelMemory())),
-  );
-}
 
 type Call = (...args: readonly number[]) => void;
 
@@ -70,7 +50,9 @@ export class KernelBed {
   }
 
   call(name: string, ...args: readonly number[]): void {
-    (this.kernels.exports as unknown as Record<string, Call>)[name]?.(...args);
+    const kernel = (this.kernels.exports as unknown as Record<string, Call | undefined>)[name];
+    if (!kernel) throw new Error(`there is no kernel ${name}`);
+    kernel(...args);
   }
 }
 
