@@ -8,6 +8,8 @@ export interface Bench {
   readonly summary: string;
   /** Samples of each side in a launch, unless --runs says otherwise. */
   readonly runs: number;
+  /** Operations of ours and of the baseline before any is timed. Default: 2. */
+  readonly warmUp?: number;
   /** True when it works on the Merkle circuit of --depth, whose keys are then made if they are missing. */
   readonly needsCircuit: boolean;
   /** True when a foreign prover can stand beside it (--vs-binary). */

@@ -45,9 +45,12 @@ async function calibrated(contender: Contender): Promise<number> {
 }
 
 async function serve(order: ContenderOrder): Promise<void> {
-  const contender = await (await benchNamed(order.bench).contender(order.side))(order);
+  const bench = benchNamed(order.bench);
+  const contender = await (await bench.contender(order.side))(order);
   const operations = contender.operations ?? (await calibrated(contender));
-  for (let done = 0; done < WARM_UP_OPERATIONS; done += operations) await timed(contender, done, operations);
+  // A foreign prover is a new process each time, which nothing warms.
+  const warmUp = order.side === 'binary' ? WARM_UP_OPERATIONS : (bench.warmUp ?? WARM_UP_OPERATIONS);
+  for (let done = 0; done < warmUp; done += operations) await timed(contender, done, operations);
   const { name, tier, standIn = false } = contender;
   await send({
     kind: 'ready',

@@ -9,6 +9,8 @@ export const proveBench: Bench = {
   name: 'prove',
   summary: 'one Merkle proof: witness, proof and self-check, on all cores; baseline snarkjs',
   runs: 5,
+  // V8 compiles what is hot, in the background: after so many proofs the next one goes at full speed.
+  warmUp: 12,
   needsCircuit: true,
   takesBinary: true,
   cases: ({ depth, threads }) => [{ depth, threads }],

@@ -5,14 +5,10 @@ import { readCircuitFiles } from '../circuit-files.ts';
 import { describeOurs } from '../ours.ts';
 import { circuitDirOf } from '../scalars.ts';
 
-/** V8 compiles what is hot, in the background: a prover that has made so many proofs makes the next one at full speed. */
-const WARM_UP_PROOFS = 12;
-
 export async function makeOurs(order: ContenderOrder): Promise<Contender> {
   const { circuit, inputFor } = await readCircuitFiles(circuitDirOf(order));
   const prover = await createProver({ backend: 'auto', threads: order.threads });
   await prover.warm(circuit);
-  for (let sample = 0; sample < WARM_UP_PROOFS; sample++) await prover.prove(circuit, inputFor(sample));
   return {
     ...(await describeOurs(prover.backend)),
     operations: 1,
