@@ -3,8 +3,8 @@
  *
  * One thread computes the witness into the proof's area; then the sums A and B begin at once, cut among the others,
  * while it computes the quotient, whose scalars the rest of C waits for; last one thread puts the parts together and
- * checks the proof. Parts are cut so that each thread has about the same number of additions. A hop to a thread costs a
- * tenth of a millisecond, a bucket reduction some: so a thread has one part of a sum, if it can be.
+ * checks the proof. Threads have about the same number of additions each. A hop to a thread costs a tenth of a
+ * millisecond, a bucket reduction several: so sums stay whole where that costs the longest thread little more.
  *
  * The area is given back when no part runs any more, however the proof ended.
  */
@@ -13,7 +13,6 @@ import {
   additionsOf,
   type PlainPoint,
   type PreparedCircuit,
-  SUM_OF_TABLE,
   type SumName,
   type SumPart,
   type WasmHost,
@@ -24,8 +23,12 @@ import type { ProvedAnswer, ProvingTask, SumsAnswer, WitnessAnswer } from './tas
 type ProofTask = Extract<ProvingTask, { readonly kind: 'prove' | 'prove-merkle' }>;
 
 /** Of G2, in additions of G1; and of the quotient, for each point of the domain. Measured. */
-const G2_COST = 3.2;
+const G2_COST = 2.4;
 const QUOTIENT_COST = 5;
+/** How far beyond its share a thread goes, in bucket reductions, to spare another one a reduction of the same sum. */
+const OVERHANG = 1;
+/** Halvings until a share is found: to a thousandth of the whole. */
+const SHARE_STEPS = 10;
 
 export interface Part {
   readonly sum: SumName;
@@ -34,45 +37,67 @@ export interface Part {
   readonly afterQuotient: boolean;
 }
 
+/** The tables of each sum, in the order in which threads take them. */
+const TABLES: Readonly<Record<SumName, readonly SumPart['table'][]>> = { c: ['h', 'c', 'b1'], a: ['a'], b: ['b2'] };
+
+/** Points `from` to `to` - 1 of a sum whose tables are thought of as one. */
+function partsBetween({ tables }: PreparedCircuit, sum: SumName, from: number, to: number): SumPart[] {
+  const parts: SumPart[] = [];
+  let first = 0;
+  for (const table of TABLES[sum]) {
+    const { points } = tables[table];
+    const part = { table, from: Math.max(0, from - first), to: Math.min(points, to - first) };
+    if (part.from < part.to) parts.push(part);
+    first += points;
+  }
+  return parts;
+}
+
 /** What each thread does, the first one after the quotient. */
 export function divide(circuit: PreparedCircuit, threads: number): Part[][] {
-  const { tables, shapes, domainSize } = circuit;
-  const line = (['h', 'c', 'b1', 'a', 'b2'] as const).map((table) => {
-    const shape = shapes[SUM_OF_TABLE[table]];
-    const each = (additionsOf(shape, 1000) - additionsOf(shape, 0)) / 1000;
-    return { table, points: tables[table].points, cost: each * (table === 'b2' ? G2_COST : 1) };
+  const sums = (['c', 'a', 'b'] as const).map((sum) => {
+    const factor = sum === 'b' ? G2_COST : 1;
+    const points = TABLES[sum].reduce((count, table) => count + circuit.tables[table].points, 0);
+    const reduction = factor * additionsOf(circuit.shapes[sum], 0);
+    return { sum, points, reduction, each: (factor * additionsOf(circuit.shapes[sum], 1000) - reduction) / 1000 };
   });
-  const quotient = QUOTIENT_COST * domainSize;
-  const total = line.reduce((sum, { points, cost }) => sum + points * cost, quotient);
-  const share = total / threads;
-  const plan: SumPart[][] = Array.from({ length: threads }, () => []);
-  let [thread, room] = [0, share - quotient];
-  for (const { table, points, cost } of line) {
-    for (let from = 0; from < points; ) {
-      const last = thread === threads - 1;
-      const fits = last ? points : Math.min(points, from + Math.max(0, Math.floor(room / cost)));
-      if (fits > from) {
-        plan[thread]?.push({ table, from, to: fits });
-        room -= (fits - from) * cost;
-        from = fits;
-      }
-      if (from < points) {
-        thread += 1;
-        room = share;
+  const quotient = QUOTIENT_COST * circuit.domainSize;
+
+  /** Each thread takes what fits its share, the last one the rest; `room` is what is left of its share then. */
+  const cut = (share: number, overhang: number): { readonly plan: Part[][]; readonly room: number } => {
+    const plan: Part[][] = Array.from({ length: threads }, () => []);
+    let [thread, room] = [0, share - quotient];
+    for (const { sum, points, reduction, each } of sums) {
+      for (let from = 0; from < points; ) {
+        const excess = (points - from) * each + reduction - room;
+        const whole = thread === threads - 1 || excess <= overhang * reduction;
+        const to = whole ? points : Math.min(points, from + Math.max(0, Math.floor((room - reduction) / each)));
+        if (to > from) {
+          plan[thread]?.push({ sum, parts: partsBetween(circuit, sum, from, to), afterQuotient: sum === 'c' });
+          room -= (to - from) * each + reduction;
+        }
+        from = to;
+        if (from < points) {
+          thread += 1;
+          room = share;
+        }
       }
     }
+    return { plan, room };
+  };
+
+  // The least share with which the last thread has no more than its own.
+  const all = sums.reduce((cost, { points, each, reduction }) => cost + points * each + reduction, quotient);
+  let [tooLittle, enough] = [0, all];
+  for (let step = 0; step < SHARE_STEPS; step++) {
+    const share = (tooLittle + enough) / 2;
+    if (cut(share, 0).room >= 0) enough = share;
+    else tooLittle = share;
   }
-  // The sums of a thread apart, and first those that need not wait.
-  return plan.map((parts) => {
-    const bySum = new Map<SumName, SumPart[]>();
-    for (const part of parts) {
-      const sum = SUM_OF_TABLE[part.table];
-      bySum.set(sum, [...(bySum.get(sum) ?? []), part]);
-    }
-    return [...bySum.entries()]
-      .map(([sum, some]) => ({ sum, parts: some, afterQuotient: sum === 'c' }))
-      .sort((a, b) => Number(a.afterQuotient) - Number(b.afterQuotient));
-  });
+  // First what need not wait.
+  return cut(enough, OVERHANG).plan.map((parts) =>
+    parts.sort((a, b) => Number(a.afterQuotient) - Number(b.afterQuotient)),
+  );
 }
 
 export async function proveJointly(

@@ -16,6 +16,7 @@ import {
   computeQuotient,
   type KeyScan,
   layOutCircuit,
+  type MultiplyPoint,
   type PreparedCircuit,
   placeWitness,
   proveGroth16,
@@ -60,6 +61,7 @@ export class WasmThread implements ProverBackend {
   readonly #kernels: Kernels;
   readonly #verifier: Verifier;
   readonly #module: KernelModule;
+  readonly #multiply: MultiplyPoint = (point, scalar) => this.#verifier.multiply(point, scalar);
   #hash: Promise<Hash2> | undefined;
 
   static async create(given: WasmThreadData): Promise<WasmThread> {
@@ -82,7 +84,8 @@ export class WasmThread implements ProverBackend {
     const { prepared } = key;
     invariant(prepared?.areaAt !== undefined, 'a wasm proof needs a prepared circuit and an area');
     const publicSignals = publicSignalsOf(prepared.circuit, witness);
-    return { proof: proveGroth16(this.#kernels, prepared.circuit, witness, prepared.areaAt), publicSignals };
+    const proof = proveGroth16(this.#kernels, prepared.circuit, witness, prepared.areaAt, { multiply: this.#multiply });
+    return { proof, publicSignals };
   }
 
   /** The witness, r and s to the proof's area; the public signals. */
@@ -109,7 +112,7 @@ export class WasmThread implements ProverBackend {
   }
 
   assemble(circuit: PreparedCircuit, sums: Sums, areaAt: number): Groth16Proof {
-    return assembleProof(this.#kernels, circuit, sums, areaAt);
+    return assembleProof(this.#kernels, circuit, sums, areaAt, this.#multiply);
   }
 
   async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {

@@ -1,6 +1,7 @@
 /**
  * Verification in one thread, with keys prepared as they come: a memory and kernels of its own, of two lanes whatever the
- * prover computes with, so that what proves and what checks share nothing but code.
+ * prover computes with, so that what proves and what checks share nothing but code. The one product by a point without
+ * a table that a proof needs is computed here too, as it takes two lanes.
  */
 
 import { parseVerificationKey } from '../formats/index.ts';
@@ -11,8 +12,11 @@ import {
   type Kernels,
   RESERVED_BYTES,
 } from '../kernels/index.ts';
+import type { G1Point } from '../reference/index.ts';
 import { MemoryRegions, type Region } from './memory-regions.ts';
 import {
+  multiplyPoint,
+  multiplyPointBytes,
   type PreparedKey,
   preparationBytes,
   prepareVerificationKey,
@@ -53,6 +57,16 @@ export class Verifier {
   verify(key: unknown, proof: unknown, publicSignals: unknown): boolean {
     const { prepared, work } = this.#entry(key);
     return verify(this.#kernels, prepared, proof, publicSignals, work.at);
+  }
+
+  /** `scalar`: 0 to r - 1. */
+  multiply(point: G1Point, scalar: bigint): G1Point {
+    const region = this.#regions.take(multiplyPointBytes(this.#kernels));
+    try {
+      return multiplyPoint(this.#kernels, point, scalar, region.at);
+    } finally {
+      this.#regions.giveBack(region, { wipe: true });
+    }
   }
 
   #entry(key: unknown): Entry {

@@ -78,9 +78,8 @@ export function fermatInverse(name: string, nibbles: number, { packBytes }: Size
 }
 
 /**
- * 1 / (a + b u) = (a - b u) / (a^2 + b^2). `work` has room for 20 packs.
- *   NAME_inverse(z, x, work)       lane by lane, zero stays zero
- *   NAME_inverse_all(z, x, work)   as the base's `inverse_all`: the norm is zero where the element is
+ * `NAME_inverse(z, x, work)`: 1 / (a + b u) = (a - b u) / (a^2 + b^2), lane by lane; zero stays zero. `work` has room
+ * for 20 packs.
  */
 export function quadraticInverse(name: string, base: string, { packBytes }: Sizes): string {
   const imaginary = plus(get('x'), packBytes);
@@ -97,10 +96,5 @@ export function quadraticInverse(name: string, base: string, { packBytes }: Size
   return `(func $${name}_inverse (export "${name}_inverse") (param $z i32) (param $x i32) (param $work i32)
   ${normOf}
   (call $${base}_inverse ${norm} ${norm} ${get('work')})
-  ${divide})
-(func $${name}_inverse_all (param $z i32) (param $x i32) (param $work i32) (result i32)
-  ${normOf}
-  (if (call $${base}_inverse_all ${norm} ${norm} ${get('work')}) (then (return (i32.const 1))))
-  ${divide}
-  (i32.const 0))`;
+  ${divide})`;
 }

@@ -199,15 +199,23 @@ export class FmaArithmetic implements Arithmetic<Element> {
     return this.#montgomery(columns);
   }
 
-  /** Squares need 15 products: a_i a_j and a_j a_i are one with a doubled factor. */
   square(a: Element): Element {
+    return this.sumOfSquares([a]);
+  }
+
+  /** One reduction; a square needs 15 products: a_i a_j and a_j a_i are one with a doubled factor. */
+  sumOfSquares(roots: readonly Element[]): Element {
     const columns = this.#columns();
-    const doubled = a.map((limb) => this.#ir.add(limb, limb));
+    const doubled = roots.map((a) => a.map((limb) => this.#ir.add(limb, limb)));
     for (let k = 0; k <= 2 * (LIMBS - 1); k++) {
-      const products: [Float, Float][] = [];
-      for (let i = Math.max(0, k - LIMBS + 1); 2 * i < k; i++) products.push([entry(doubled, i), entry(a, k - i)]);
-      if (k % 2 === 0) products.splice(1, 0, [entry(a, k / 2), entry(a, k / 2)]);
-      this.#accumulate(products, columns, k);
+      for (const [which, a] of roots.entries()) {
+        const products: [Float, Float][] = [];
+        for (let i = Math.max(0, k - LIMBS + 1); 2 * i < k; i++) {
+          products.push([entry(entry(doubled, which), i), entry(a, k - i)]);
+        }
+        if (k % 2 === 0) products.splice(1, 0, [entry(a, k / 2), entry(a, k / 2)]);
+        this.#accumulate(products, columns, k);
+      }
     }
     return this.#montgomery(columns);
   }

@@ -36,13 +36,18 @@ export interface CurveOptions {
   readonly sizes: Sizes;
 }
 
-/** The steps of a batch, as text; `into` and `from` are addresses of packs. */
+/**
+ * The steps of a batch, as text; all but the first and last say where packs are. What is noted for each pack of points is
+ * the product of all divisors before it, in Fq, and in G2 the divisor's norm behind it.
+ */
 interface Steps {
   /** Before the steps of each pack. */
   readonly begin: string;
-  product(into: string, a: string, b: string): string;
-  chain(into: string, from: string): string;
-  slope(into: string, from: string): string;
+  /** Forwards: `after` = what is at `before`, times the divisor. */
+  multiply(after: string, before: string): string;
+  /** Backwards: the divisor's inverse to `into`, and that of all divisors before it, from that at `after`, to `before`. */
+  invert(into: string, after: string, before: string): string;
+  slope(into: string, inverse: string): string;
   abscissa(into: string, slope: string): string;
   finish(slope: string, x3: string): string;
 }
@@ -55,8 +60,6 @@ export function pointFunctions(options: CurveOptions): string {
   const slot = (i: number): string => plus(get('work'), 20 * packBytes + i * bytes);
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
   const [t, slope, x3] = [slot(0), slot(1), slot(2)];
-  /** Backwards: where the inverse of all that is left stands, in place of what was noted for the pack after. */
-  const left = plus(get('before'), bytes);
   const [x1, y1] = [slot(4), slot(5)];
 
   /** Both passes around one inversion. */
@@ -65,19 +68,18 @@ export function pointFunctions(options: CurveOptions): string {
   (local.set $before ${plus(get('work'), POINT_SCRATCH_PACKS * packBytes)})
   (local.set $n (i32.div_u ${get('n')} (i32.const ${lanes})))
   (if (i32.eqz ${get('n')}) (then (return (i32.const 0))))
-  ${call('copy', get('before'), `(i32.const ${one})`)}
+  (call $fq_copy ${get('before')} (i32.const ${one}))
   (local.set $left ${get('n')})
   (loop $forward
     ${steps.begin}
-    ${steps.chain(plus(get('before'), bytes), get('before'))}
+    ${steps.multiply(plus(get('before'), bytes), get('before'))}
     ${[...lists.map((list) => step(list, 4 * lanes)), step('before', bytes), step('left', -1)].join(' ')}
     (br_if $forward ${get('left')}))
-  (if ${call('inverse_all', get('before'), get('before'), get('work'))} (then (return (i32.const 1))))
+  (if (call $fq_inverse_all ${get('before')} ${get('before')} ${get('work')}) (then (return (i32.const 1))))
   (loop $backward
     ${[...lists.map((list) => step(list, -4 * lanes)), step('before', -bytes), step('n', -1)].join(' ')}
     ${steps.begin}
-    ${steps.product(t, left, get('before'))}
-    ${steps.chain(get('before'), left)}
+    ${steps.invert(t, plus(get('before'), bytes), get('before'))}
     ${steps.slope(slope, t)}
     ${steps.abscissa(x3, slope)}
     ${steps.finish(slope, x3)}
@@ -114,33 +116,64 @@ function fusedSteps({ name, parts, sizes: { packBytes } }: CurveOptions): BothSt
   const take = (which: string, list: string): string =>
     [0, 1].map((lane) => `(local.set $${which}${lane} ${address(list, lane)})`).join(' ');
   const [t, o] = ['(local.get $t0) (local.get $t1)', '(local.get $o0) (local.get $o1)'];
-  const [factor, scratch] = [3, 4].map((i) => plus(get('work'), (20 + i * parts) * packBytes)) as [string, string];
+  const slot = (i: number): string => plus(get('work'), (20 + i * parts) * packBytes);
+  const [factor, scratch, fallen] = [slot(3), slot(4), slot(5)];
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${name}_${suffix} ${args.join(' ')})`;
+  const mul = (into: string, a: string, b: string): string => `(call $fq_mul ${into} ${a} ${b})`;
+  const begin = { adding: `${take('t', 'targets')} ${take('o', 'operands')}`, doubling: take('t', 'targets') };
 
-  const product = (into: string, a: string, b: string): string =>
-    parts === 1 ? `(call $fq_mul ${into} ${a} ${b})` : call('product', into, a, b, scratch);
-  /** A factor made by one function, and the product with it; in G1, one function for both. */
-  const times = (into: string, from: string, whole: string, made: string, ...args: readonly string[]): string =>
-    parts === 1 ? call(whole, into, from, ...args) : `${call(made, factor, ...args)} ${product(into, from, factor)}`;
+  if (parts === 1) {
+    const chained = (chain: string, points: readonly string[]): Pick<Steps, 'multiply' | 'invert'> => ({
+      multiply: (after, before) => call(chain, after, before, ...points),
+      invert: (into, after, before) => `${mul(into, after, before)} ${call(chain, before, after, ...points)}`,
+    });
+    const finish = (slope: string, x3: string): string => call('finish', slope, x3, t);
+    return {
+      adding: {
+        begin: begin.adding,
+        ...chained('chain', [t, o]),
+        slope: (into, inverse) => call('slope', into, inverse, t, o, get('operands')),
+        abscissa: (into, slope) => call('abscissa', into, slope, t, o),
+        finish,
+      },
+      doubling: {
+        begin: begin.doubling,
+        ...chained('chain_double', [t]),
+        slope: (into, inverse) => `${call('triple_square', factor, t)} ${mul(into, inverse, factor)}`,
+        abscissa: (into, slope) => call('abscissa', into, slope, t, t),
+        finish,
+      },
+    };
+  }
+  const product = (into: string, a: string, b: string): string => call('product', into, a, b, scratch);
+  const normed = (norm: string, conjugate: string, points: readonly string[]): Pick<Steps, 'multiply' | 'invert'> => ({
+    multiply: (after, before) => {
+      const own = plus(after, packBytes);
+      return `${call(norm, own, ...points)} ${mul(after, before, own)}`;
+    },
+    invert: (into, after, before) =>
+      [
+        mul(scratch, after, before),
+        mul(before, after, plus(after, packBytes)),
+        call(conjugate, factor, ...points),
+        mul(into, factor, scratch),
+        mul(plus(into, packBytes), plus(factor, packBytes), scratch),
+      ].join(' '),
+  });
   const finish = (slope: string, x3: string): string =>
-    parts === 1
-      ? call('finish', slope, x3, t)
-      : `${call('run', factor, x3, t)} ${product(fallen, slope, factor)} ${call('finish', fallen, x3, t)}`;
-  const fallen = plus(get('work'), (20 + 5 * parts) * packBytes);
+    `${call('run', factor, x3, t)} ${product(fallen, factor, slope)} ${call('finish', fallen, x3, t)}`;
   return {
     adding: {
-      begin: `${take('t', 'targets')} ${take('o', 'operands')}`,
-      product,
-      chain: (into, from) => times(into, from, 'chain', 'width', t, o),
-      slope: (into, from) => times(into, from, 'slope', 'rise', t, o, get('operands')),
+      begin: begin.adding,
+      ...normed('norm', 'width', [t, o]),
+      slope: (into, inverse) => `${call('rise', factor, t, o, get('operands'))} ${product(into, factor, inverse)}`,
       abscissa: (into, slope) => call('abscissa', into, slope, t, o),
       finish,
     },
     doubling: {
-      begin: take('t', 'targets'),
-      product,
-      chain: (into, from) => times(into, from, 'chain_double', 'twice', t),
-      slope: (into, from) => `${call('triple_square', factor, t)} ${product(into, from, factor)}`,
+      begin: begin.doubling,
+      ...normed('norm_twice', 'twice', [t]),
+      slope: (into, inverse) => `${call('triple_square', factor, t)} ${product(into, factor, inverse)}`,
       abscissa: (into, slope) => call('abscissa', into, slope, t, t),
       finish,
     },
@@ -154,38 +187,73 @@ function composedSteps({ field, parts, sizes }: CurveOptions): BothSteps {
   const y = `(i32.const ${parts * cellBytes})`;
   const x = '(i32.const 0)';
   const slot = (i: number): string => plus(get('work'), 20 * packBytes + i * bytes);
-  const [x1, y1, x2, y2, y3] = [slot(4), slot(5), slot(6), slot(7), slot(8)];
+  const [scratch, x1, y1, x2, y2] = [slot(3), slot(4), slot(5), slot(6), slot(7)];
+  const [y3, divisor] = [slot(8), slot(9)];
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
+  const fq = (suffix: string, ...args: readonly string[]): string => `(call $fq_${suffix} ${args.join(' ')})`;
   const [targets, operands] = [get('targets'), get('operands')];
-  const product = (into: string, a: string, b: string): string => call('mul', into, a, b);
+
+  /** From the divisor, which `make` leaves in its place. */
+  const divided = (make: string): Pick<Steps, 'multiply' | 'invert'> => {
+    if (parts === 1) {
+      return {
+        multiply: (after, before) => `${make} ${fq('mul', after, before, divisor)}`,
+        invert: (into, after, before) =>
+          `${make} ${fq('mul', into, after, before)} ${fq('mul', before, after, divisor)}`,
+      };
+    }
+    const [real, imaginary] = [divisor, plus(divisor, packBytes)];
+    return {
+      multiply: (after, before) => {
+        const norm = plus(after, packBytes);
+        return [
+          make,
+          fq('sqr', norm, real),
+          fq('sqr', scratch, imaginary),
+          fq('add', norm, norm, scratch),
+          fq('mul', after, before, norm),
+        ].join(' ');
+      },
+      invert: (into, after, before) =>
+        [
+          make,
+          fq('mul', scratch, after, before),
+          fq('mul', before, after, plus(after, packBytes)),
+          fq('mul', into, real, scratch),
+          fq('neg', scratch, scratch),
+          fq('mul', plus(into, packBytes), imaginary, scratch),
+          // Fq2's functions take reduced parts.
+          fq('reduce', into, into),
+          fq('reduce', plus(into, packBytes), plus(into, packBytes)),
+        ].join(' '),
+    };
+  };
   const finish = (slope: string, x3: string): string =>
     [call('mulsubsub', y3, slope, x1, x3, y1), call('scatter', targets, x, x3), call('scatter', targets, y, y3)].join(
       '\n    ',
     );
   return {
     adding: {
-      product,
       begin: `${call('gather', x1, targets, x)} ${call('gather', x2, operands, x)}`,
-      chain: (into, from) => call('mulsub', into, from, x2, x1),
-      slope: (into, from) =>
+      ...divided(call('sub', divisor, x2, x1)),
+      slope: (into, inverse) =>
         [
           call('gather', y1, targets, y),
           call('gather_signed', y2, operands, y),
-          call('mulsub', into, from, y2, y1),
+          call('mulsub', into, inverse, y2, y1),
         ].join('\n    '),
       abscissa: (into, slope) => call('sqrsub2', into, slope, x1, x2),
       finish,
     },
     doubling: {
-      product,
-      begin: `${call('gather', y1, targets, y)} ${call('add', y2, y1, y1)}`,
-      chain: (into, from) => call('mul', into, from, y2),
-      slope: (into, from) =>
+      begin: call('gather', y1, targets, y),
+      ...divided(call('add', divisor, y1, y1)),
+      slope: (into, inverse) =>
         [
           call('gather', x1, targets, x),
           call('sqr', into, x1),
           call('triple', into, into),
-          call('mul', into, into, from),
+          call('mul', into, into, inverse),
         ].join('\n    '),
       abscissa: (into, slope) => call('sqrsub2', into, slope, x1, x1),
       finish,

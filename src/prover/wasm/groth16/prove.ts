@@ -135,8 +135,17 @@ const g2Of = (point: PlainPoint | null): G2Point =>
         y: { c0: point.y[0] as bigint, c1: point.y[1] as bigint },
       };
 
+/** A scalar below r times a point. */
+export type MultiplyPoint = (point: G1Point, scalar: bigint) => G1Point;
+
 /** The proof from its sums, in parts; and s times A, the one product by a point that no table knows. */
-export function assembleProof(kernels: Kernels, circuit: PreparedCircuit, sums: Sums, at: number): Groth16Proof {
+export function assembleProof(
+  kernels: Kernels,
+  circuit: PreparedCircuit,
+  sums: Sums,
+  at: number,
+  multiply: MultiplyPoint = G1.multiply,
+): Groth16Proof {
   const { wires, points, proof } = circuit;
   const alpha: G1Point = { x: BigInt(points.alpha1[0]), y: BigInt(points.alpha1[1]) };
   const [x, y] = points.beta2;
@@ -147,7 +156,7 @@ export function assembleProof(kernels: Kernels, circuit: PreparedCircuit, sums: 
   const a = sums.a.reduce<G1Point>((sum, point) => G1.add(sum, g1Of(point)), alpha);
   const b = sums.b.reduce<G2Point>((sum, point) => G2.add(sum, g2Of(point)), beta);
   const s = readScalar(kernels, at + proof.witness + (wires + 1) * WORDS_BYTES);
-  const c = sums.c.reduce<G1Point>((sum, point) => G1.add(sum, g1Of(point)), G1.multiply(a, s));
+  const c = sums.c.reduce<G1Point>((sum, point) => G1.add(sum, g1Of(point)), multiply(a, s));
   if (a === null || b === null || c === null) {
     // Of random r and s once in 2^250; of a hostile key more often.
     throw new ZkraftError('self_check_failed', 'the proof has a point at infinity; try again, or check the zkey');
@@ -163,13 +172,19 @@ export function publicSignalsOf(circuit: Pick<PreparedCircuit, 'publics'>, witne
   return Array.from({ length: circuit.publics }, (_, i) => witnessValue(witness, i + 1).toString());
 }
 
+/** What a test injects, and what a thread has better means for. */
+export interface ProvingMeans {
+  readonly random?: BlindingSource | undefined;
+  readonly multiply?: MultiplyPoint | undefined;
+}
+
 /** All of it in one thread. */
 export function proveGroth16(
   kernels: Kernels,
   circuit: PreparedCircuit,
   witness: Witness,
   at: number,
-  random?: BlindingSource,
+  { random, multiply }: ProvingMeans = {},
 ): Groth16Proof {
   const workAt = at + circuit.proof.work;
   try {
@@ -177,7 +192,7 @@ export function proveGroth16(
     computeQuotient(kernels, circuit, at, workAt);
     scaleWitness(kernels, circuit, at, workAt);
     const sum = (name: SumName) => [sumParts(kernels, circuit, partsOf(circuit, name), at, workAt)];
-    return assembleProof(kernels, circuit, { a: sum('a'), b: sum('b'), c: sum('c') }, at);
+    return assembleProof(kernels, circuit, { a: sum('a'), b: sum('b'), c: sum('c') }, at, multiply);
   } finally {
     wipe(kernels, circuit, at);
   }

@@ -146,9 +146,10 @@ export class BucketSum {
     const { spacingBits, stored } = this.#shape;
     const recoded = this.#recoded;
     const batch = this.#batch;
+    const { stamps, targets, operands, firstReference, referenceStep: step } = batch;
     const mask = 2 ** width - 1;
     const half = 2 ** (width - 1);
-    const step = batch.referenceStep;
+    let { now, adds } = batch;
     let words = 0;
     for (const { table, from, to } of terms) {
       let reference = (table.at >>> 4) + from * stored * step;
@@ -159,11 +160,27 @@ export class BucketSum {
           const low = (recoded[word] as number) >>> shift;
           const high = ((recoded[word + 1] as number) << 1) << (31 - shift);
           const digit = ((low | high) & mask) - half;
-          if (digit > 0) this.#put(digit, reference);
-          else if (digit < 0) this.#put(-digit, reference | NEGATIVE);
+          if (digit === 0) continue;
+          const slot = digit < 0 ? -digit : digit;
+          const operand = digit < 0 ? reference | NEGATIVE : reference;
+          const stamp = stamps[slot] as number;
+          if (stamp !== now && stamp !== 0) {
+            stamps[slot] = now;
+            targets[adds] = firstReference + slot * step;
+            operands[adds++] = operand;
+            if (adds < BATCH) continue;
+            batch.adds = adds;
+            this.#turn();
+          } else {
+            batch.adds = adds;
+            this.#put(slot, operand);
+          }
+          now = batch.now;
+          adds = batch.adds;
         }
       }
     }
+    batch.adds = adds;
   }
 
   /** Into the batch, or behind it where the slot is taken. */

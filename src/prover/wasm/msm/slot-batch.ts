@@ -49,8 +49,8 @@ export class SlotBatch {
   readonly #group: Group;
   readonly #functions: BatchFunctions;
   readonly #pointBytes: number;
-  readonly #targets: Uint32Array;
-  readonly #operands: Uint32Array;
+  readonly targets: Uint32Array;
+  readonly operands: Uint32Array;
   readonly #copyTargets: Uint32Array;
   readonly #copyOperands: Uint32Array;
   readonly #doubled: Uint32Array;
@@ -74,8 +74,8 @@ export class SlotBatch {
       return here;
     };
     const list = (): Uint32Array => new Uint32Array(buffer, take(LIST_BYTES), BATCH + LANES_MAX);
-    this.#targets = list();
-    this.#operands = list();
+    this.targets = list();
+    this.operands = list();
     this.#copyTargets = list();
     this.#copyOperands = list();
     this.#doubled = list();
@@ -126,8 +126,8 @@ export class SlotBatch {
   /** slot += operand. Of one flush, all additions are to different slots, which hold points, copied to before or now. */
   add(slot: number, operand: number): void {
     this.stamps[slot] = this.now;
-    this.#targets[this.adds] = this.firstReference + slot * this.referenceStep;
-    this.#operands[this.adds++] = operand;
+    this.targets[this.adds] = this.firstReference + slot * this.referenceStep;
+    this.operands[this.adds++] = operand;
   }
 
   /** slot = operand. Copies come before all additions. */
@@ -184,8 +184,8 @@ export class SlotBatch {
 
   /** False when the batch has pairs of equal x; then nothing is done. */
   #accumulate(): boolean {
-    const n = this.#fill(this.#targets, this.#operands, this.adds);
-    return this.#functions.accumulate(this.#targets.byteOffset, this.#operands.byteOffset, n, this.#work) === 0;
+    const n = this.#fill(this.targets, this.operands, this.adds);
+    return this.#functions.accumulate(this.targets.byteOffset, this.operands.byteOffset, n, this.#work) === 0;
   }
 
   #doubleAll(n: number): void {
@@ -199,7 +199,7 @@ export class SlotBatch {
 
   #takeOutExceptions(): void {
     const { lanes } = this.#kernels;
-    const [targets, operands, equal] = [this.#targets, this.#operands, this.#equal];
+    const [targets, operands, equal] = [this.targets, this.operands, this.#equal];
     const n = this.adds;
     let kept = 0;
     let doubled = 0;
@@ -233,8 +233,8 @@ export class SlotBatch {
     this.#equal.fill(1, to, to + lanes);
     for (let part = 0; part < parts; part++) {
       const offset = ((coordinate === 'x' ? 0 : parts) + part) * cellBytes;
-      exports.fq_gather(a, this.#targets.byteOffset + 4 * i, offset);
-      gather(b, this.#operands.byteOffset + 4 * i, offset);
+      exports.fq_gather(a, this.targets.byteOffset + 4 * i, offset);
+      gather(b, this.operands.byteOffset + 4 * i, offset);
       exports.fq_sub(a, a, b);
       exports.fq_write(words, 32, a);
       for (let lane = 0; lane < lanes; lane++) {
