@@ -6,6 +6,7 @@
  * never shrinks; what is given back is wiped when its owner says that it held secrets, and reused.
  */
 import { ZkraftError } from '../../common/index.ts';
+import { wipeMemory } from './wipe.ts';
 
 const PAGE_BYTES = 65_536;
 /** Cache lines, and room for the widest vectors. */
@@ -89,7 +90,7 @@ export class MemoryRegions {
     if (bytes !== region.bytes) throw new RangeError(`no region of ${region.bytes} bytes was taken at ${region.at}`);
     this.#taken.delete(region.at);
     this.#used -= bytes;
-    if (options.wipe) new Uint8Array(this.#memory.buffer).fill(0, region.at, region.at + bytes);
+    if (options.wipe) wipeMemory(this.#memory, region.at, bytes);
     const after = this.#gaps.findIndex((gap) => gap.at > region.at);
     const place = after < 0 ? this.#gaps.length : after;
     this.#gaps.splice(place, 0, { at: region.at, bytes });

@@ -13,6 +13,7 @@ import { BucketSum, type PlainPoint, type SumTerm } from '../msm/index.ts';
 import { computeHScalars } from '../quotient/index.ts';
 import type { RandomSource } from '../scalars/index.ts';
 import { drawScalar, scaleScalars, systemRandom } from '../scalars/index.ts';
+import { wipeMemory } from '../wipe.ts';
 import { type PreparedCircuit, WORDS_BYTES } from './circuit.ts';
 
 /** Part of one of the three sums: entries of one of its tables. */
@@ -200,5 +201,5 @@ export function proveGroth16(
 
 /** Nothing of the witness is left in the area. */
 export function wipe(kernels: Kernels, { proof }: PreparedCircuit, at: number): void {
-  new Uint8Array(kernels.memory.buffer).fill(0, at, at + proof.bytes);
+  wipeMemory(kernels.memory, at, proof.bytes);
 }
