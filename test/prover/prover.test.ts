@@ -314,6 +314,16 @@ describe('a prover', () => {
     }
   });
 
+  it('proves with whatever room its tables may have, down to none but the points', async () => {
+    for (const tableBytesMax of [1, 400_000]) {
+      await using tight = await createProver({ threads: 2, tableBytesMax });
+      for (const mode of ['latency', 'throughput'] as const) {
+        const { proof, publicSignals } = await tight.proveMerkle(small, statement, { mode });
+        assert.ok(await snarkjsVerify(small.verificationKey, publicSignals, proof));
+      }
+    }
+  });
+
   it('gives paths', async () => {
     const { root, siblings } = await prover.merklePath([5n, 6n, 7n], 2, 2);
     const hash = await oraclePoseidon();

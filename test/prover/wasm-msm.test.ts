@@ -8,14 +8,11 @@ import {
   type PlainPoint,
   planSum,
   planTable,
-  planVariableBase,
   type SumShape,
   sumWorkBytes,
-  VariableBaseSum,
-  variableBaseBytes,
 } from '../../src/prover/wasm/index.ts';
 import { KERNEL_NAMES, testKernels } from '../support/kernels.ts';
-import { Bump, expectedSum, plainSum, section, tableOf, writeScalars } from '../support/msm.ts';
+import { Bump, expectedSum, plainSum, tableOf, writeScalars } from '../support/msm.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
 const AMPLE = 1e9;
@@ -44,7 +41,7 @@ function sumsOf(
 const shapesFor = (kernels: Kernels, group: GroupName, points: number): SumShape[] => [
   planTable(kernels, group, points, AMPLE),
   planTable(kernels, group, points, 5 * points * (group === 'g1' ? 80 : 160)),
-  planVariableBase(group, points),
+  planTable(kernels, group, points, 1),
 ];
 
 const some = new SeededRandom(71);
@@ -163,23 +160,6 @@ describe('a sum', () => {
     const narrow = planSum(wide, 10);
     assert.ok(narrow.passes > wide.passes);
     assert.deepEqual(sumsOf(kernels, narrow, logarithms, [scalars]), [expectedSum('g1', logarithms, scalars)]);
-  });
-
-  it('of points without a table is taken in chunks, and in slices', () => {
-    for (const group of ['g1', 'g2'] as const) {
-      const logarithms = Array.from({ length: 70 }, (_, i) => (i % 9 === 4 ? 0 : i - 30));
-      const scalars = randomScalars(70);
-      const bump = new Bump();
-      const scalarsAt = bump.take(32 * 70);
-      writeScalars(kernels, scalarsAt, scalars);
-      const sum = new VariableBaseSum(kernels, group, 32, bump.take(variableBaseBytes(kernels, group, 32)));
-      sum.add(section(group, logarithms), scalarsAt, 0, 70);
-      assert.deepEqual(sum.total(), expectedSum(group, logarithms, scalars));
-      sum.clear();
-      sum.add(section(group, logarithms), scalarsAt, 5, 44);
-      assert.deepEqual(sum.total(), expectedSum(group, logarithms.slice(5, 44), scalars.slice(5, 44)));
-      assert.throws(() => sum.add(section(group, logarithms), scalarsAt, 0, 71), RangeError);
-    }
   });
 
   it('refuses a table of another shape, and more points than it has room for', () => {

@@ -39,7 +39,7 @@ const multiples = {
 };
 
 /** A zkey's section of the points with these logarithms; 0 is infinity. */
-export function section(group: GroupName, logarithms: readonly number[]): Uint8Array {
+function section(group: GroupName, logarithms: readonly number[]): Uint8Array {
   return group === 'g1'
     ? g1ToMontgomery(logarithms.map((k) => multiples.g1.of(k)))
     : g2ToMontgomery(logarithms.map((k) => multiples.g2.of(k)));

@@ -6,11 +6,9 @@ export {
   buildWorkBytes,
   planSum,
   planTable,
-  planVariableBase,
   type SumShape,
   sumWorkBytes,
   type TableShape,
   tableBytes,
 } from './plan.ts';
 export { buildTableSlice, finitePoints, type PointTable, placeTable } from './table.ts';
-export { VariableBaseSum, variableBaseBytes } from './variable-base.ts';

@@ -76,7 +76,8 @@ export function planSum(table: TableShape, points: number): SumShape {
 
 /**
  * The cheapest table of at most `budgetBytes` for sums of `points` finite points: all those that share their buckets,
- * in whatever number of tables. One stored multiple is the least there is, even where it exceeds the budget.
+ * in whatever number of tables. One stored multiple is the least there is, even where it exceeds the budget: then sums
+ * are Pippenger's, with doublings between passes and no more memory than the points themselves.
  */
 export function planTable(kernels: Kernels, group: GroupName, points: number, budgetBytes: number): SumShape {
   let best: SumShape | undefined;
@@ -90,11 +91,6 @@ export function planTable(kernels: Kernels, group: GroupName, points: number, bu
     if (cost < least) [best, least] = [shape, cost];
   }
   return best as SumShape;
-}
-
-/** Points of any kind: one multiple of each. */
-export function planVariableBase(group: GroupName, points: number): SumShape {
-  return planSum({ group, spacingBits: SCALAR_BITS, stored: 1 }, points);
 }
 
 /** Slots: the result in place of bucket 0, buckets, one for the widest digit, and sums of waiting pairs. */
