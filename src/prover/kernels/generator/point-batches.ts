@@ -12,7 +12,9 @@
  *
  * Forwards, the product of all divisors so far is noted before each pack; backwards, from the inverse of the whole, it
  * gives each pack's own inverse. Divisors are computed twice, from points that are in the first caches: storing and
- * loading them costs no less.
+ * loading them costs no less. In G2 it is norms that are multiplied and inverted, in Fq: 1 / d = conj(d) / (d conj(d)),
+ * so that of the nine products of Fq that three of Fq2 take seven are left. There norms are kept. (Node 20, additions of
+ * a sum over 3,223 points: 582 ns before, 490 now.)
  */
 import { POINT_SCRATCH_PACKS } from '../layout-constants.ts';
 import type { Sizes } from './control.ts';

@@ -8,10 +8,11 @@
  *   abscissa  z = x^2 - x1 - x2        finish         target = (x3, slope (x1 - x3) - y1)
  * In G2 differences are made first (`width`, `rise`, `twice`, `run`), then one `product` serves all, and `finish` only
  * places what was made. What is inverted there is the norm of a divisor, an element of Fq: `width` and `twice` are
- * conjugates, so that their product with the norm's inverse is the divisor's. The product is three of Fq (Karatsuba), two of them by `fq_mul` itself: the code of an addition
- * must stay within the first-level cache, and a function with two reductions runs out of registers. (Node 20, a G2
- * addition: 880 ns with Fq2's own functions, 740 with one function a part, 700 with three Fq products for each step.)
- * There, no result of a product may take the place of an operand.
+ * conjugates, so that their product with the norm's inverse is the divisor's. The product is three of Fq (Karatsuba), two
+ * of them by `fq_mul` itself: the code of an addition must stay within the first-level cache, and a function with two
+ * reductions runs out of registers. (Node 20, a G2 addition, norms apart: 880 ns with Fq2's own functions, 740 with one
+ * function a part, 700 with three Fq products for each step.) There, no result of a product may take the place of an
+ * operand.
  */
 import type { Size } from './arithmetic.ts';
 import { CELL_BYTES, type Element, FmaArithmetic, type FmaOptions, LIMBS } from './fma-arithmetic.ts';
