@@ -8,6 +8,7 @@ import {
   inverseOfR,
   type Limbs,
   QUADRATIC_CASES,
+  type Size,
 } from './kernel-cases.ts';
 
 type Call = (...args: readonly number[]) => void;
@@ -75,15 +76,23 @@ export interface FuzzReport {
   readonly wrong: readonly string[];
 }
 
-/** `cases` elements through each kernel of each field, with limbs at the edges of their bounds. */
+/** Operands of each size that one kernel takes at most. */
+const HAND = { stored: 2, reduced: 3 } as const;
+
+/**
+ * `cases` elements through each kernel of each field, with limbs at the edges of their bounds. What was drawn goes
+ * through all kernels of its field: drawing costs more than computing.
+ */
 export function fuzzKernels(kernels: Kernels, cases: number, seed: number): FuzzReport {
   const random = quickRandom(seed);
   const bed = new KernelBed(kernels);
   const { lanes } = kernels;
   const checked: Record<string, number> = {};
   const wrong: string[] = [];
-  const draw = (modulus: bigint, size: 'reduced' | 'stored'): Limbs[] =>
+  const draw = (modulus: bigint, size: Size): Limbs[] =>
     Array.from({ length: lanes }, () => adversarialLimbs(kernels, modulus, size, random));
+  const drawSome = (modulus: bigint, size: Size, count: number): Limbs[][] =>
+    Array.from({ length: count }, () => draw(modulus, size));
   const compare = (name: string, at: number, expected: readonly bigint[], modulus: bigint): void => {
     bed.values(at).forEach((value, lane) => {
       checked[name] = (checked[name] ?? 0) + 1;
@@ -93,10 +102,15 @@ export function fuzzKernels(kernels: Kernels, cases: number, seed: number): Fuzz
 
   for (const [field, modulus] of FIELDS) {
     const inverseR = inverseOfR(kernels, modulus);
-    for (const { kernel, operands, expected, inPlace } of FIELD_CASES) {
-      const name = `${field}_${kernel}`;
-      for (let done = 0; done < cases; done += lanes) {
-        const drawn = operands.map((size) => draw(modulus, size));
+    for (let done = 0; done < cases; done += lanes) {
+      const hand = {
+        stored: drawSome(modulus, 'stored', HAND.stored),
+        reduced: drawSome(modulus, 'reduced', HAND.reduced),
+      };
+      for (const { kernel, operands, expected, inPlace } of FIELD_CASES) {
+        const name = `${field}_${kernel}`;
+        const taken = { stored: 0, reduced: 0 };
+        const drawn = operands.map((size) => hand[size][taken[size]++] as Limbs[]);
         drawn.forEach((limbs, i) => {
           bed.putLimbs(bed.slot(i + 1), limbs);
         });
@@ -118,12 +132,13 @@ export function fuzzKernels(kernels: Kernels, cases: number, seed: number): Fuzz
 
   const [, modulus] = FIELDS[0];
   const inverseR = inverseOfR(kernels, modulus);
-  for (const { kernel, operands, expected } of QUADRATIC_CASES) {
-    const name = `fq2_${kernel}`;
-    for (let done = 0; done < cases; done += lanes) {
+  for (let done = 0; done < cases; done += lanes) {
+    const hand = drawSome(modulus, 'reduced', 8);
+    for (const { kernel, operands, expected } of QUADRATIC_CASES) {
+      const name = `fq2_${kernel}`;
       const drawn = Array.from(
         { length: operands },
-        () => [draw(modulus, 'reduced'), draw(modulus, 'reduced')] as const,
+        (_, i) => [hand[2 * i] as Limbs[], hand[2 * i + 1] as Limbs[]] as const,
       );
       drawn.forEach(([real, imaginary], i) => {
         bed.putLimbs(bed.slot(i + 1), real);

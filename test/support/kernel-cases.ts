@@ -94,8 +94,8 @@ export interface Limbs {
 }
 
 const float = new DataView(new ArrayBuffer(8));
-function bitsOf(value: bigint): bigint {
-  float.setFloat64(0, Number(value));
+function bitsOf(value: number): bigint {
+  float.setFloat64(0, value);
   return float.getBigUint64(0);
 }
 export function floatOf(bits: bigint): number {
@@ -105,27 +105,47 @@ export function floatOf(bits: bigint): number {
 
 type Random = (below: number) => number;
 
+const FMA_HALF_DIGIT = 2 ** 50;
 /** The lower limbs' bound and the top ones', as the generator declares them. */
-const FMA_LIMB = (1n << 50n) + 64n;
-const FMA_TOP: Readonly<Record<Size, bigint>> = {
-  reduced: ((1n << 50n) * 379n) / 1000n,
-  stored: ((1n << 50n) * 62n) / 100n,
+const FMA_LIMB = FMA_HALF_DIGIT + 64;
+const FMA_TOP: Readonly<Record<Size, number>> = {
+  reduced: Number((BigInt(FMA_HALF_DIGIT) * 379n) / 1000n),
+  stored: Number((BigInt(FMA_HALF_DIGIT) * 62n) / 100n),
 };
 
+function fmaMagnitude(max: number, random: Random): number {
+  switch (random(8)) {
+    case 0:
+      return max;
+    case 1:
+      return max - random(130);
+    case 2:
+      return FMA_HALF_DIGIT;
+    case 3:
+      return FMA_HALF_DIGIT - random(130);
+    case 4:
+      return random(130);
+    case 5:
+      return 0;
+    case 6:
+      return max - random(1024);
+    default:
+      return (random(2 ** 30) * 2 ** 21 + random(2 ** 21)) % (max + 1);
+  }
+}
+
+/** In numbers, as every limb is one exactly; minus zero is among them, as negating makes it. */
 function fmaLimbs(size: Size, random: Random): Limbs {
-  const limbs = Array.from({ length: 5 }, (_, i) => {
+  const patterns = new Array<bigint>(5);
+  let value = 0n;
+  for (let i = 4; i >= 0; i--) {
     const max = i === 4 ? FMA_TOP[size] : FMA_LIMB;
-    const near = BigInt(random(130));
-    const wide = (BigInt(random(2 ** 30)) * BigInt(2 ** 21) + BigInt(random(2 ** 21))) % (max + 1n);
-    const magnitudes = [max, max - near, 1n << 50n, (1n << 50n) - near, near, 0n, wide, max - (wide & 1023n)];
-    const magnitude = magnitudes[random(magnitudes.length)] as bigint;
-    const bounded = magnitude > max ? max : magnitude;
-    return random(2) === 0 ? bounded : -bounded;
-  });
-  return {
-    patterns: limbs.map(bitsOf),
-    value: limbs.reduce((sum, limb, i) => sum + (limb << BigInt(51 * i)), 0n),
-  };
+    const magnitude = Math.min(max, fmaMagnitude(max, random));
+    const limb = random(2) === 0 ? magnitude : -magnitude;
+    patterns[i] = bitsOf(limb);
+    value = (value << 51n) + BigInt(limb);
+  }
+  return { patterns, value };
 }
 
 function intLimbs(modulus: bigint, random: Random): Limbs {
