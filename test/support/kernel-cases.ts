@@ -11,6 +11,8 @@ export interface FieldCase {
   /** The export, without its field's prefix. */
   readonly kernel: string;
   readonly operands: readonly Size[];
+  /** What each result keeps to, whoever goes on with it taking that for granted. */
+  readonly results: readonly Size[];
   /** Of the limbs' values, with 1/R of the Montgomery form; one value a result. */
   readonly expected: (x: readonly bigint[], inverseR: bigint) => readonly bigint[];
   /** Results go into the operands, not into a place of their own. */
@@ -20,43 +22,53 @@ export interface FieldCase {
 const get = (x: readonly bigint[], i: number): bigint => x[i] as bigint;
 
 export const FIELD_CASES: readonly FieldCase[] = [
-  { kernel: 'mul', operands: ['stored', 'stored'], expected: (x, i) => [get(x, 0) * get(x, 1) * i] },
-  { kernel: 'sqr', operands: ['stored'], expected: (x, i) => [get(x, 0) ** 2n * i] },
-  { kernel: 'add', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) + get(x, 1)] },
-  { kernel: 'sub', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) - get(x, 1)] },
-  { kernel: 'neg', operands: ['stored'], expected: (x) => [-get(x, 0)] },
-  { kernel: 'reduce', operands: ['stored'], expected: (x) => [get(x, 0)] },
-  { kernel: 'triple', operands: ['stored'], expected: (x) => [3n * get(x, 0)] },
+  {
+    kernel: 'mul',
+    operands: ['stored', 'stored'],
+    results: ['stored'],
+    expected: (x, i) => [get(x, 0) * get(x, 1) * i],
+  },
+  { kernel: 'sqr', operands: ['stored'], results: ['stored'], expected: (x, i) => [get(x, 0) ** 2n * i] },
+  { kernel: 'add', operands: ['stored', 'stored'], results: ['reduced'], expected: (x) => [get(x, 0) + get(x, 1)] },
+  { kernel: 'sub', operands: ['stored', 'stored'], results: ['reduced'], expected: (x) => [get(x, 0) - get(x, 1)] },
+  { kernel: 'neg', operands: ['stored'], results: ['stored'], expected: (x) => [-get(x, 0)] },
+  { kernel: 'reduce', operands: ['stored'], results: ['reduced'], expected: (x) => [get(x, 0)] },
+  { kernel: 'triple', operands: ['stored'], results: ['reduced'], expected: (x) => [3n * get(x, 0)] },
   {
     kernel: 'mulsub',
     operands: ['stored', 'reduced', 'reduced'],
+    results: ['stored'],
     expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i],
   },
   {
     kernel: 'mulsubsub',
     operands: ['stored', 'reduced', 'reduced', 'reduced'],
+    results: ['reduced'],
     expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i - get(x, 3)],
   },
   {
     kernel: 'sqrsub2',
     operands: ['stored', 'reduced', 'reduced'],
+    results: ['reduced'],
     expected: (x, i) => [get(x, 0) ** 2n * i - get(x, 1) - get(x, 2)],
   },
   {
     kernel: 'dif',
     operands: ['stored', 'stored', 'reduced'],
+    results: ['reduced', 'stored'],
     expected: (x, i) => [get(x, 0) + get(x, 1), (get(x, 0) - get(x, 1)) * get(x, 2) * i],
     inPlace: true,
   },
   {
     kernel: 'dit',
     operands: ['stored', 'stored', 'reduced'],
+    results: ['reduced', 'reduced'],
     expected: (x, i) => [get(x, 0) + get(x, 1) * get(x, 2) * i, get(x, 0) - get(x, 1) * get(x, 2) * i],
     inPlace: true,
   },
 ];
 
-/** Fq2's kernels, on (real, imaginary) pairs; operands are reduced. */
+/** Fq2's kernels, on (real, imaginary) pairs; operands and results are reduced. */
 type Complex = readonly [bigint, bigint];
 export interface QuadraticCase {
   readonly kernel: string;
@@ -167,6 +179,15 @@ function intLimbs(modulus: bigint, random: Random): Limbs {
 
 export function adversarialLimbs(kernels: Kernels, modulus: bigint, size: Size, random: Random): Limbs {
   return kernels.tier === 'int2' ? intLimbs(modulus, random) : fmaLimbs(size, random);
+}
+
+/** Whether the limbs that a kernel wrote keep to what is declared of elements of that size. */
+export function keepsTo(kernels: Kernels, modulus: bigint, size: Size, patterns: readonly bigint[]): boolean {
+  if (kernels.tier !== 'int2') {
+    return patterns.every((bits, i) => Math.abs(floatOf(bits)) <= (i === 4 ? FMA_TOP[size] : FMA_LIMB));
+  }
+  const value = patterns.reduce((sum, limb, i) => sum + (limb << BigInt(29 * i)), 0n);
+  return patterns.every((limb) => limb < 1n << 29n) && value <= 2n * modulus;
 }
 
 /** 1 / R of the tier's Montgomery form. */
