@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { bootstrap, filesUnder, ROOT } from './bootstrap.mjs';
 
 /** Whole networks of processes, which are told apart from dead ones by time: one file at a time, after the others. */
-const ALONE = /^test\/(hostile|scenarios|soak|launch|bench)\//;
+const ALONE = /^test\/(hostile|scenarios|soak|endurance|launch|bench)\//;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const full = process.argv.includes('--full');

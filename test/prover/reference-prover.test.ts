@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
-import { parseWtns, parseZkey, type VerificationKey, writeWtns } from '../../src/prover/formats/index.ts';
-import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { parseWtns, parseZkey, writeWtns } from '../../src/prover/formats/index.ts';
 import {
   Fr,
   G1,
@@ -20,14 +18,13 @@ import {
   toOddPointsReference,
   verifyGroth16Reference,
 } from '../../src/prover/reference/index.ts';
-import { singlePartySetup } from '../../src/prover/setup/index.ts';
 import { poseidon2 } from '../../src/prover/snarkjs/index.ts';
-import { encodeWtns, WitnessProgram } from '../../src/prover/witness/index.ts';
-import { chainCircuit, writeR1cs } from '../support/chain-circuit.ts';
+import { chainCircuit } from '../support/chain-circuit.ts';
+import { ceremonyCase, chainCase, merkleCase, type ProofCase, secretCase } from '../support/proof-cases.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { snarkjsProveWith } from '../support/snarkjs-blinding.ts';
-import { closeSnarkjs, inMemory, loadSnarkjs, smallPtau, snarkjsVerify } from '../support/snarkjs-oracle.ts';
+import { closeSnarkjs, snarkjsVerify } from '../support/snarkjs-oracle.ts';
 
 const random = new SeededRandom(11);
 const scalar = () => random.bigintBelow(Fr.modulus);
@@ -94,58 +91,8 @@ describe('sums of products', () => {
   });
 });
 
-interface Case {
-  readonly name: string;
-  readonly zkey: Uint8Array;
-  readonly wtns: Uint8Array;
-  readonly verificationKey: VerificationKey;
-}
-
-/** A key that snarkjs itself made from powers of tau, with gamma = 1. */
-async function ceremonyCase(): Promise<Case> {
-  const circuit = chainCircuit(9);
-  const { zKey } = (await loadSnarkjs()) as unknown as {
-    zKey: {
-      newZKey(r1cs: unknown, ptau: unknown, zkey: unknown): Promise<unknown>;
-      contribute(from: unknown, to: unknown, name: string, entropy: string): Promise<unknown>;
-      exportVerificationKey(zkey: unknown): Promise<VerificationKey>;
-    };
-  };
-  const [first, last] = [inMemory(), inMemory()];
-  await zKey.newZKey(inMemory(circuit.r1cs), inMemory(await smallPtau(5)), first);
-  await zKey.contribute(first, last, 'test', 'entropy of a test');
-  const zkey = last.data as Uint8Array;
-  const verificationKey = await zKey.exportVerificationKey(inMemory(zkey));
-  return { name: "a key of snarkjs's", zkey, wtns: writeWtns(circuit.witness(5n, 6n)), verificationKey };
-}
-
-async function merkleCase(): Promise<Case> {
-  const { r1cs, wasm } = await compileCircuit(merkleSource(2));
-  const tree = new MerkleTree(await poseidon2(), [5n, 6n, 7n], 2);
-  const input = merkleInput({ leaf: 6n, leafIndex: 1, externalHash: 2n ** 200n, path: tree.path(1) });
-  const wtns = encodeWtns(new WitnessProgram(wasm).run(input));
-  return { name: 'the Merkle circuit', wtns, ...(await singlePartySetup(r1cs, { threads: 1 })) };
-}
-
-async function chainCase(steps: number, x: bigint): Promise<Case> {
-  const circuit = chainCircuit(steps);
-  const wtns = writeWtns(circuit.witness(x, 12345n));
-  return { name: `a chain of ${steps}`, wtns, ...(await singlePartySetup(circuit.r1cs, { threads: 1 })) };
-}
-
-/** x x = 49, and nothing public. */
-async function secretCase(): Promise<Case> {
-  const rows = [[[[1, 1n]], [[1, 1n]], [[0, 49n]]]] as const;
-  const r1cs = writeR1cs({ wires: 2, outputs: 0, publicInputs: 0, privateInputs: 1, rows });
-  return {
-    name: 'nothing public',
-    wtns: writeWtns([1n, 7n]),
-    ...(await singlePartySetup(r1cs, { threads: 1 })),
-  };
-}
-
 describe('proving by the formula', () => {
-  let cases: readonly Case[];
+  let cases: readonly ProofCase[];
   before(async () => {
     cases = [
       await ceremonyCase(),
@@ -156,7 +103,7 @@ describe('proving by the formula', () => {
     ];
   });
 
-  const prove = ({ zkey, wtns }: Case, r: bigint, s: bigint) =>
+  const prove = ({ zkey, wtns }: ProofCase, r: bigint, s: bigint) =>
     proveGroth16Reference(parseZkey(zkey), parseWtns(wtns), { r, s });
 
   it("gives snarkjs's proof byte for byte, for the same r and s", async () => {
@@ -183,7 +130,7 @@ describe('proving by the formula', () => {
   });
 
   it('gives another proof for other r and s, of the same statement', () => {
-    const [one] = cases as [Case];
+    const [one] = cases as [ProofCase];
     assert.notDeepEqual(prove(one, 1n, 2n).proof, prove(one, 2n, 1n).proof);
     assert.deepEqual(prove(one, 1n, 2n).publicSignals, prove(one, 2n, 1n).publicSignals);
   });
@@ -192,7 +139,7 @@ describe('proving by the formula', () => {
     const circuit = chainCircuit(20);
     const witness = circuit.witness(7n, 12345n);
     witness[9] = Fr.add(witness[9] ?? 0n, 1n);
-    const { zkey, verificationKey } = cases[2] as Case;
+    const { zkey, verificationKey } = cases[2] as ProofCase;
     const blinding = { r: scalar(), s: scalar() };
     const { proof, publicSignals } = proveGroth16Reference(parseZkey(zkey), parseWtns(writeWtns(witness)), blinding);
     assert.equal(verifyGroth16Reference(verificationKey, proof, publicSignals), false);
@@ -201,7 +148,7 @@ describe('proving by the formula', () => {
   });
 
   it('hands the H points zeros when all wires are zero, and only then', () => {
-    const zkey = parseZkey((cases[2] as Case).zkey);
+    const zkey = parseZkey((cases[2] as ProofCase).zkey);
     const nothing = new Array<bigint>(zkey.header.wires).fill(0n);
     assert.ok(quotientScalars(zkey, nothing).every((value) => value === 0n));
     const witness = chainCircuit(20).witness(7n, 12345n);
@@ -209,7 +156,7 @@ describe('proving by the formula', () => {
   });
 
   it('refuses the witness of another circuit, and blinding that is not below r', () => {
-    const [ceremony, , chain] = cases as [Case, Case, Case];
+    const [ceremony, , chain] = cases as [ProofCase, ProofCase, ProofCase];
     assert.throws(
       () => prove({ ...ceremony, wtns: chain.wtns }, 1n, 1n),
       isRefusal('wtns_invalid', /25 wires, the proving key 14/),

@@ -1,9 +1,12 @@
 /** What the main thread does for the kernels: who has which memory, for how long. Pieces run on this thread. */
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { selectKernels } from '../../src/prover/kernels/index.ts';
 import { singlePartySetup } from '../../src/prover/setup/index.ts';
-import type { TableCache, TableKey } from '../../src/prover/table-cache/index.ts';
+import { TableCache, type TableKey } from '../../src/prover/table-cache/index.ts';
 import { type RunPiece, WasmHost, WasmThread } from '../../src/prover/wasm/index.ts';
 import { chainCircuit } from '../support/chain-circuit.ts';
 
@@ -34,7 +37,10 @@ class SlowCache {
   }
 }
 
-async function makeHost(cache: SlowCache, tableBytesMax?: number): Promise<{ host: WasmHost; run: RunPiece }> {
+async function makeHost(
+  cache: SlowCache | TableCache,
+  tableBytesMax?: number,
+): Promise<{ host: WasmHost; run: RunPiece }> {
   const host = await WasmHost.create({
     selected: await selectKernels('auto'),
     circuitsMax: 1,
@@ -53,6 +59,16 @@ async function makeHost(cache: SlowCache, tableBytesMax?: number): Promise<{ hos
     }
   };
   return { host, run };
+}
+
+/** The one file of tables, once it is there. */
+async function tablesIn(dir: string): Promise<string> {
+  for (;;) {
+    const names = await readdir(dir).catch(() => []);
+    const found = names.find((name) => name.endsWith('.tables'));
+    if (found !== undefined && names.every((name) => !name.endsWith('.tmp'))) return join(dir, found);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 before(async () => {
@@ -83,6 +99,41 @@ describe('the tables of a circuit', () => {
       free.some((place) => place <= at && at < place + 4096),
       'and then are given up',
     );
+  });
+
+  it('are read from the disk without a look at the key, and are those that were made', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'zkraft-host-'));
+    t.after(() => rm(dir, { recursive: true, force: true }));
+    const [first] = keys as [SharedArrayBuffer];
+    const tablesOf = (host: WasmHost, at: number): Uint8Array =>
+      new Uint8Array(host.kernels.memory.buffer, at, 4096).slice();
+    const maker = await makeHost(new TableCache({ dir }));
+    const made = await maker.host.use('first', first, maker.run);
+    await tablesIn(dir);
+    const reader = await makeHost(new TableCache({ dir }));
+    // Elsewhere in memory: the addresses that were kept must be moved.
+    reader.host.takeArea(10_000);
+    const read = await reader.host.use('first', first, () => Promise.reject(new Error('a piece was run')));
+    assert.notEqual(read.circuit.tables.a.at, made.circuit.tables.a.at);
+    assert.deepEqual(tablesOf(reader.host, read.circuit.tables.a.at), tablesOf(maker.host, made.circuit.tables.a.at));
+  });
+
+  it('are made anew where the disk has something else, and that takes no memory', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'zkraft-host-'));
+    t.after(() => rm(dir, { recursive: true, force: true }));
+    const [first] = keys as [SharedArrayBuffer];
+    const maker = await makeHost(new TableCache({ dir }));
+    (await maker.host.use('first', first, maker.run)).release();
+    const path = await tablesIn(dir);
+    const bytes = await readFile(path);
+    bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1;
+    await writeFile(path, bytes);
+    const fresh = await makeHost(new SlowCache());
+    const damaged = await makeHost(new TableCache({ dir }));
+    const expected = await fresh.host.use('first', first, fresh.run);
+    const { circuit } = await damaged.host.use('first', first, damaged.run);
+    assert.deepEqual(circuit, expected.circuit);
+    assert.equal(await tablesIn(dir), path, 'and are kept instead');
   });
 
   it('are kept apart by the room that they had', async () => {

@@ -11,6 +11,8 @@ export interface FieldCase {
   /** The export, without its field's prefix. */
   readonly kernel: string;
   readonly operands: readonly Size[];
+  /** What each result keeps to, whoever goes on with it taking that for granted. */
+  readonly results: readonly Size[];
   /** Of the limbs' values, with 1/R of the Montgomery form; one value a result. */
   readonly expected: (x: readonly bigint[], inverseR: bigint) => readonly bigint[];
   /** Results go into the operands, not into a place of their own. */
@@ -20,43 +22,53 @@ export interface FieldCase {
 const get = (x: readonly bigint[], i: number): bigint => x[i] as bigint;
 
 export const FIELD_CASES: readonly FieldCase[] = [
-  { kernel: 'mul', operands: ['stored', 'stored'], expected: (x, i) => [get(x, 0) * get(x, 1) * i] },
-  { kernel: 'sqr', operands: ['stored'], expected: (x, i) => [get(x, 0) ** 2n * i] },
-  { kernel: 'add', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) + get(x, 1)] },
-  { kernel: 'sub', operands: ['stored', 'stored'], expected: (x) => [get(x, 0) - get(x, 1)] },
-  { kernel: 'neg', operands: ['stored'], expected: (x) => [-get(x, 0)] },
-  { kernel: 'reduce', operands: ['stored'], expected: (x) => [get(x, 0)] },
-  { kernel: 'triple', operands: ['stored'], expected: (x) => [3n * get(x, 0)] },
+  {
+    kernel: 'mul',
+    operands: ['stored', 'stored'],
+    results: ['stored'],
+    expected: (x, i) => [get(x, 0) * get(x, 1) * i],
+  },
+  { kernel: 'sqr', operands: ['stored'], results: ['stored'], expected: (x, i) => [get(x, 0) ** 2n * i] },
+  { kernel: 'add', operands: ['stored', 'stored'], results: ['reduced'], expected: (x) => [get(x, 0) + get(x, 1)] },
+  { kernel: 'sub', operands: ['stored', 'stored'], results: ['reduced'], expected: (x) => [get(x, 0) - get(x, 1)] },
+  { kernel: 'neg', operands: ['stored'], results: ['stored'], expected: (x) => [-get(x, 0)] },
+  { kernel: 'reduce', operands: ['stored'], results: ['reduced'], expected: (x) => [get(x, 0)] },
+  { kernel: 'triple', operands: ['stored'], results: ['reduced'], expected: (x) => [3n * get(x, 0)] },
   {
     kernel: 'mulsub',
     operands: ['stored', 'reduced', 'reduced'],
+    results: ['stored'],
     expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i],
   },
   {
     kernel: 'mulsubsub',
     operands: ['stored', 'reduced', 'reduced', 'reduced'],
+    results: ['reduced'],
     expected: (x, i) => [get(x, 0) * (get(x, 1) - get(x, 2)) * i - get(x, 3)],
   },
   {
     kernel: 'sqrsub2',
     operands: ['stored', 'reduced', 'reduced'],
+    results: ['reduced'],
     expected: (x, i) => [get(x, 0) ** 2n * i - get(x, 1) - get(x, 2)],
   },
   {
     kernel: 'dif',
     operands: ['stored', 'stored', 'reduced'],
+    results: ['reduced', 'stored'],
     expected: (x, i) => [get(x, 0) + get(x, 1), (get(x, 0) - get(x, 1)) * get(x, 2) * i],
     inPlace: true,
   },
   {
     kernel: 'dit',
     operands: ['stored', 'stored', 'reduced'],
+    results: ['reduced', 'reduced'],
     expected: (x, i) => [get(x, 0) + get(x, 1) * get(x, 2) * i, get(x, 0) - get(x, 1) * get(x, 2) * i],
     inPlace: true,
   },
 ];
 
-/** Fq2's kernels, on (real, imaginary) pairs; operands are reduced. */
+/** Fq2's kernels, on (real, imaginary) pairs; operands and results are reduced. */
 type Complex = readonly [bigint, bigint];
 export interface QuadraticCase {
   readonly kernel: string;
@@ -94,8 +106,8 @@ export interface Limbs {
 }
 
 const float = new DataView(new ArrayBuffer(8));
-function bitsOf(value: bigint): bigint {
-  float.setFloat64(0, Number(value));
+function bitsOf(value: number): bigint {
+  float.setFloat64(0, value);
   return float.getBigUint64(0);
 }
 export function floatOf(bits: bigint): number {
@@ -105,27 +117,47 @@ export function floatOf(bits: bigint): number {
 
 type Random = (below: number) => number;
 
+const FMA_HALF_DIGIT = 2 ** 50;
 /** The lower limbs' bound and the top ones', as the generator declares them. */
-const FMA_LIMB = (1n << 50n) + 64n;
-const FMA_TOP: Readonly<Record<Size, bigint>> = {
-  reduced: ((1n << 50n) * 379n) / 1000n,
-  stored: ((1n << 50n) * 62n) / 100n,
+const FMA_LIMB = FMA_HALF_DIGIT + 64;
+const FMA_TOP: Readonly<Record<Size, number>> = {
+  reduced: Number((BigInt(FMA_HALF_DIGIT) * 379n) / 1000n),
+  stored: Number((BigInt(FMA_HALF_DIGIT) * 62n) / 100n),
 };
 
+function fmaMagnitude(max: number, random: Random): number {
+  switch (random(8)) {
+    case 0:
+      return max;
+    case 1:
+      return max - random(130);
+    case 2:
+      return FMA_HALF_DIGIT;
+    case 3:
+      return FMA_HALF_DIGIT - random(130);
+    case 4:
+      return random(130);
+    case 5:
+      return 0;
+    case 6:
+      return max - random(1024);
+    default:
+      return (random(2 ** 30) * 2 ** 21 + random(2 ** 21)) % (max + 1);
+  }
+}
+
+/** In numbers, as every limb is one exactly; minus zero is among them, as negating makes it. */
 function fmaLimbs(size: Size, random: Random): Limbs {
-  const limbs = Array.from({ length: 5 }, (_, i) => {
+  const patterns = new Array<bigint>(5);
+  let value = 0n;
+  for (let i = 4; i >= 0; i--) {
     const max = i === 4 ? FMA_TOP[size] : FMA_LIMB;
-    const near = BigInt(random(130));
-    const wide = (BigInt(random(2 ** 30)) * BigInt(2 ** 21) + BigInt(random(2 ** 21))) % (max + 1n);
-    const magnitudes = [max, max - near, 1n << 50n, (1n << 50n) - near, near, 0n, wide, max - (wide & 1023n)];
-    const magnitude = magnitudes[random(magnitudes.length)] as bigint;
-    const bounded = magnitude > max ? max : magnitude;
-    return random(2) === 0 ? bounded : -bounded;
-  });
-  return {
-    patterns: limbs.map(bitsOf),
-    value: limbs.reduce((sum, limb, i) => sum + (limb << BigInt(51 * i)), 0n),
-  };
+    const magnitude = Math.min(max, fmaMagnitude(max, random));
+    const limb = random(2) === 0 ? magnitude : -magnitude;
+    patterns[i] = bitsOf(limb);
+    value = (value << 51n) + BigInt(limb);
+  }
+  return { patterns, value };
 }
 
 function intLimbs(modulus: bigint, random: Random): Limbs {
@@ -147,6 +179,15 @@ function intLimbs(modulus: bigint, random: Random): Limbs {
 
 export function adversarialLimbs(kernels: Kernels, modulus: bigint, size: Size, random: Random): Limbs {
   return kernels.tier === 'int2' ? intLimbs(modulus, random) : fmaLimbs(size, random);
+}
+
+/** Whether the limbs that a kernel wrote keep to what is declared of elements of that size. */
+export function keepsTo(kernels: Kernels, modulus: bigint, size: Size, patterns: readonly bigint[]): boolean {
+  if (kernels.tier !== 'int2') {
+    return patterns.every((bits, i) => Math.abs(floatOf(bits)) <= (i === 4 ? FMA_TOP[size] : FMA_LIMB));
+  }
+  const value = patterns.reduce((sum, limb, i) => sum + (limb << BigInt(29 * i)), 0n);
+  return patterns.every((limb) => limb < 1n << 29n) && value <= 2n * modulus;
 }
 
 /** 1 / R of the tier's Montgomery form. */

@@ -9,10 +9,9 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { DIGEST_HEX, ZkraftError } from '../../common/index.ts';
+import { DIGEST_HEX, slicedSha256Hex, ZkraftError } from '../../common/index.ts';
 import { BLOB_BYTES_MAX, CHUNK_BYTES } from './limits.ts';
 import { CIRCUIT_ID, checkCircuitId, parseManifest } from './manifest.ts';
-import { slicedSha256Hex } from './sliced-digest.ts';
 import type { ArtifactStore, BlobStore, CircuitRegistry, PinnedCircuit } from './types.ts';
 
 /** Makes the folders if they are missing. Rejects with `file_not_found` when the directory cannot be used. */

@@ -4,11 +4,10 @@
  * Nothing is trusted because it was stored: blobs by digest, sizes and counts against the manifest, the verification
  * key against the zkey, the zkey against the ways in which a key can be a trap.
  */
-import { DIGEST_HEX, sha256Hex, ZkraftError } from '../../common/index.ts';
+import { DIGEST_HEX, sha256Hex, slicedSha256Hex, ZkraftError } from '../../common/index.ts';
 import type { CircuitArtifacts } from '../types.ts';
 import { checkCircuitFiles } from './check.ts';
 import { checkCircuitId, parseManifest } from './manifest.ts';
-import { slicedSha256Hex } from './sliced-digest.ts';
 import type { ArtifactStore, CircuitManifest, ManifestFile, PinnedCircuit } from './types.ts';
 
 export interface LoadOptions {

@@ -66,15 +66,16 @@ export class PooledProver implements Prover {
   }
 
   async warm(circuit: CircuitArtifacts): Promise<void> {
-    const { shared, use } = await this.#ready(circuit);
-    try {
-      const task: ProvingTask = { kind: 'warm', backend: this.backend, circuit: shared };
-      // An idle pool gives each thread one of these; a busy one warms itself.
-      const free = Math.max(1, this.threads - this.#executor.running - this.#executor.waiting);
-      await Promise.all(Array.from({ length: free }, () => this.#executor.run(task, { timeoutMs: PROVE_TIMEOUT_MS })));
-    } finally {
-      use?.release();
-    }
+    const shared = await this.#circuits.get(circuit);
+    const task: ProvingTask = { kind: 'warm', backend: this.backend, circuit: shared };
+    // An idle pool gives each thread one of these; a busy one warms itself. They go first, each to its thread: meanwhile
+    // tables that are kept are read from the disk.
+    const free = Math.max(1, this.threads - this.#executor.running - this.#executor.waiting);
+    const warming = Array.from({ length: free }, () => this.#executor.run(task, { timeoutMs: PROVE_TIMEOUT_MS }));
+    const [ready, ...warmed] = await Promise.allSettled([this.#ready(circuit), ...warming]);
+    if (ready.status === 'fulfilled') ready.value.use?.release();
+    const failed = [ready, ...warmed].find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   async prove(circuit: CircuitArtifacts, input: CircuitInput, options: ProveOptions = {}): Promise<ProveResult> {

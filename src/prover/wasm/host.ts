@@ -6,7 +6,7 @@
  * those used last; one that proofs still use goes only when they are done. An area is taken when a task begins and
  * given back when nothing of the task runs any more, wiped.
  */
-import { invariant } from '../../common/index.ts';
+import { invariant, slicedSha256Hex } from '../../common/index.ts';
 import {
   createKernelMemory,
   instantiateKernels,
@@ -32,7 +32,7 @@ const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 65_536 * 2;
 /** Of the tables of one circuit: enough for 2^17 wires at full depth. */
 export const TABLE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Raised when what is kept on disk means something else. */
-const TABLES_VERSION = 1;
+const TABLES_VERSION = 2;
 
 export interface HostOptions {
   readonly selected: SelectedKernels;
@@ -47,6 +47,8 @@ export type RunPiece = (task: PrepareTask, workBytes: number) => Promise<unknown
 interface Held {
   readonly circuit: PreparedCircuit;
   readonly region: Region;
+  /** Of the region, those that hold something. */
+  readonly bytes: number;
   users: number;
   evicted: boolean;
 }
@@ -136,16 +138,34 @@ export class WasmHost {
 
   async #prepare(zkey: SharedArrayBuffer, run: RunPiece): Promise<Held> {
     const { cache, selected, tableBytesMax = TABLE_BYTES_MAX } = this.#options;
-    const { scan, layout, digest } = (await run({ kind: 'scan-key', zkey, tableBytesMax }, 0)) as ScanAnswer;
-    const region = this.#regions.take(layout.bytes);
+    if (cache === undefined) return await this.#make(zkey, run);
     const key: TableKey = {
-      zkeyDigest: digest,
-      layout: `${selected.kernel.tier}-${layout.bytes}`,
+      zkeyDigest: await slicedSha256Hex(new Uint8Array(zkey)),
+      // What the layout follows from, not the layout: the key need not be read to know whether its tables are there.
+      layout: `${selected.kernel.tier}-${tableBytesMax}`,
       version: TABLES_VERSION,
     };
+    const cached = await this.#load(cache, key);
+    if (cached !== undefined) return cached;
+    const held = await this.#make(zkey, run);
+    // It must stay as it is until it is written; what cannot be written is made again next time.
+    held.users += 1;
+    const { region, circuit, bytes } = held;
+    void cache
+      .store(key, { at: region.at, circuit }, [{ name: 'circuit', bytes: this.#bytes(region, bytes) }])
+      .catch(() => {})
+      .finally(() => {
+        held.users -= 1;
+        this.#drop(held);
+      });
+    return held;
+  }
+
+  async #make(zkey: SharedArrayBuffer, run: RunPiece): Promise<Held> {
+    const { tableBytesMax = TABLE_BYTES_MAX } = this.#options;
+    const { scan, layout } = (await run({ kind: 'scan-key', zkey, tableBytesMax }, 0)) as ScanAnswer;
+    const region = this.#regions.take(layout.bytes);
     try {
-      const cached = await this.#load(key, region, layout.bytes);
-      if (cached !== undefined) return { circuit: cached, region, users: 0, evicted: false };
       const tables = placeTables(this.kernels, scan, layout, region.at);
       const quotientAt = region.at + layout.quotientAt;
       const workBytes = sliceWorkBytes(this.kernels);
@@ -155,20 +175,7 @@ export class WasmHost {
       const plan = run({ kind: 'write-quotient', zkey, at: quotientAt, workAt: 0 }, scan.quotientWorkBytes);
       await settled([...pieces, plan]);
       const circuit = assembleCircuit(this.kernels, scan, layout, tables, (await plan) as QuotientPlan);
-      const held: Held = { circuit, region, users: 0, evicted: false };
-      if (cache) {
-        // It must stay as it is until it is written; what cannot be written is made again next time.
-        held.users += 1;
-        const section = { name: 'circuit', bytes: this.#bytes(region, layout.bytes) };
-        void cache
-          .store(key, { at: region.at, circuit }, [section])
-          .catch(() => {})
-          .finally(() => {
-            held.users -= 1;
-            this.#drop(held);
-          });
-      }
-      return held;
+      return { circuit, region, bytes: layout.bytes, users: 0, evicted: false };
     } catch (error) {
       this.#regions.giveBack(region, { wipe: false });
       throw error;
@@ -179,15 +186,26 @@ export class WasmHost {
     return new Uint8Array(this.kernels.memory.buffer, region.at, bytes);
   }
 
-  async #load(key: TableKey, region: Region, bytes: number): Promise<PreparedCircuit | undefined> {
-    const { cache } = this.#options;
-    const found = await cache?.load(key, ({ sectionBytes }) =>
-      sectionBytes.get('circuit') === bytes ? { circuit: this.#bytes(region, bytes) } : undefined,
-    );
-    if (found === undefined) return undefined;
-    const { at, circuit } = found.meta as { at: number; circuit: PreparedCircuit };
-    invariant(Number.isSafeInteger(at), 'tables are kept with the address that they were made for');
-    return moved(circuit, region.at - at);
+  async #load(cache: TableCache, key: TableKey): Promise<Held | undefined> {
+    let place: { readonly region: Region; readonly bytes: number } | undefined;
+    try {
+      const found = await cache.load(key, ({ sectionBytes }) => {
+        const bytes = sectionBytes.get('circuit');
+        if (bytes === undefined) return undefined;
+        place = { region: this.#regions.take(bytes), bytes };
+        return { circuit: this.#bytes(place.region, bytes) };
+      });
+      if (found !== undefined && place !== undefined) {
+        const { at, circuit } = found.meta as { at: number; circuit: PreparedCircuit };
+        invariant(Number.isSafeInteger(at), 'tables are kept with the address that they were made for');
+        return { circuit: moved(circuit, place.region.at - at), ...place, users: 0, evicted: false };
+      }
+    } catch (error) {
+      if (place !== undefined) this.#regions.giveBack(place.region, { wipe: false });
+      throw error;
+    }
+    if (place !== undefined) this.#regions.giveBack(place.region, { wipe: false });
+    return undefined;
   }
 }
 

@@ -28,7 +28,6 @@ import {
   sumParts,
   type TableSlice,
   writeQuotient,
-  zkeyDigest,
 } from './groth16/index.ts';
 import { createLaneHash } from './lane-hash.ts';
 import type { PlainPoint } from './msm/index.ts';
@@ -53,7 +52,6 @@ export type PrepareTask =
 export interface ScanAnswer {
   readonly scan: KeyScan;
   readonly layout: CircuitLayout;
-  readonly digest: string;
 }
 
 export class WasmThread implements ProverBackend {
@@ -129,8 +127,7 @@ export class WasmThread implements ProverBackend {
     switch (task.kind) {
       case 'scan-key': {
         const scan = scanZkey(this.#kernels, zkey);
-        const layout = layOutCircuit(this.#kernels, scan, task.tableBytesMax);
-        return { scan, layout, digest: zkeyDigest(zkey) };
+        return { scan, layout: layOutCircuit(this.#kernels, scan, task.tableBytesMax) };
       }
       case 'write-quotient':
         return writeQuotient(this.#kernels, zkey, task.at, task.workAt);

@@ -4,7 +4,6 @@
  * The caller owns the memory: it lays the circuit out (circuit.ts), takes a region for it and a work area for each
  * piece, and has every piece done, in any order, before the first proof.
  */
-import { createHash } from 'node:crypto';
 import { readContainer, requireSection } from '../../formats/container.ts';
 import { parseZkey, ZKEY_FORMAT } from '../../formats/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
@@ -25,9 +24,6 @@ import { keySections, scanKey } from './key-sections.ts';
 const SLICE_POINTS = 1024;
 
 const headerOf = (zkey: Uint8Array): Uint8Array => requireSection(readContainer(zkey, ZKEY_FORMAT), 2, ZKEY_FORMAT);
-
-/** SHA-256 of the key, lower-case hex: what its tables are kept under. */
-export const zkeyDigest = (zkey: Uint8Array): string => createHash('sha256').update(zkey).digest('hex');
 
 export const scanZkey = (kernels: Kernels, zkey: Uint8Array): KeyScan => scanKey(kernels, zkey, headerOf(zkey));
 
