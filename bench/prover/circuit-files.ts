@@ -18,6 +18,7 @@ import {
   type VerificationKey,
 } from '../../src/prover/index.ts';
 import { merkleInput } from '../../src/prover/merkle/index.ts';
+import type { MerkleWireMap } from '../../src/prover/merkle-witness/index.ts';
 
 /** Enough that neighbouring runs differ, few enough to hash in a moment. */
 const LEAVES_MAX = 32;
@@ -30,6 +31,12 @@ interface Rest {
   readonly digest: string;
   readonly circuitId: string;
   readonly verificationKey: VerificationKey;
+  /** Our own side's wire map, as lists. */
+  readonly merkleWires?: {
+    readonly depth: number;
+    readonly sources: readonly number[];
+    readonly packs: readonly number[];
+  };
   readonly inputs: readonly CircuitInput[];
 }
 
@@ -59,6 +66,7 @@ export async function prepareCircuitFiles(depth: number, options: PrepareCircuit
     digest: circuit.digest,
     circuitId: circuit.circuitId,
     verificationKey: circuit.verificationKey,
+    ...(circuit.merkleWires ? { merkleWires: asLists(circuit.merkleWires) } : {}),
     inputs: await inputsOf(depth),
   };
   const directory = await mkdtemp(join(tmpdir(), 'zkraft-bench-'));
@@ -67,6 +75,18 @@ export async function prepareCircuitFiles(depth: number, options: PrepareCircuit
   await writeFile(join(directory, REST), JSON.stringify(rest));
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
 }
+
+const asLists = ({ depth, sources, packs }: MerkleWireMap): NonNullable<Rest['merkleWires']> => ({
+  depth,
+  sources: [...sources],
+  packs: [...packs],
+});
+
+const fromLists = ({ depth, sources, packs }: NonNullable<Rest['merkleWires']>): MerkleWireMap => ({
+  depth,
+  sources: Uint32Array.from(sources),
+  packs: Uint32Array.from(packs),
+});
 
 async function inputsOf(depth: number): Promise<CircuitInput[]> {
   const leaves = Array.from({ length: Math.min(LEAVES_MAX, 2 ** depth) }, (_, i) => BigInt(i + 1) ** 40n);
@@ -91,10 +111,15 @@ export interface BenchCircuit {
 
 /** What `prepareCircuitFiles` left in that folder. */
 export async function readCircuitFiles(directory: string): Promise<BenchCircuit> {
-  const { inputs, ...rest } = JSON.parse(await readFile(join(directory, REST), 'utf8')) as Rest;
+  const { inputs, merkleWires, ...rest } = JSON.parse(await readFile(join(directory, REST), 'utf8')) as Rest;
   const wasm = new Uint8Array(await readFile(join(directory, WASM)));
   return {
-    circuit: { ...rest, zkey: await readZkey(directory), wasm },
+    circuit: {
+      ...rest,
+      zkey: await readZkey(directory),
+      wasm,
+      ...(merkleWires ? { merkleWires: fromLists(merkleWires) } : {}),
+    },
     inputs,
     inputFor: (run) => inputs[run % inputs.length] as CircuitInput,
   };

@@ -44,6 +44,7 @@ export {
   merkleCircuitId,
   verifyPath,
 } from './merkle/index.ts';
+export type { MerkleWireMap } from './merkle-witness/index.ts';
 export { verifyGroth16Reference } from './reference/index.ts';
 export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup/index.ts';
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */

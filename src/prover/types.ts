@@ -6,6 +6,7 @@
  */
 import type { Groth16Proof, VerificationKey } from './formats/snarkjs-json.ts';
 import type { KernelChoice } from './kernels/index.ts';
+import type { MerkleWireMap } from './merkle-witness/index.ts';
 
 export type BackendName = 'snarkjs' | 'wasm' | 'webgpu';
 export type BackendChoice = 'auto' | BackendName;
@@ -24,6 +25,11 @@ export interface CircuitArtifacts {
   /** The witness program that circom 2 made. */
   readonly wasm: Uint8Array;
   readonly verificationKey: VerificationKey;
+  /**
+   * Of the project's Merkle circuit, from `loadCircuit`: with it the `wasm` backend fills witnesses by its own hash.
+   * Without it circom's program computes them.
+   */
+  readonly merkleWires?: MerkleWireMap;
 }
 
 export type ProveStage = 'witness' | 'prove' | 'verify';

@@ -155,6 +155,7 @@ const filesOf = ({ files }: CircuitManifest): CircuitManifest['files']['zkey'][]
   files.vkey,
   files.wasm,
   files.zkey,
+  ...(files.wireNames ? [files.wireNames] : []),
 ];
 
 const otherCircuit = (name: CircuitName, found: string): ZkraftError =>

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { sha256Hex } from '../../src/common/index.ts';
 import {
   type ArtifactStore,
+  type CircuitArtifacts,
   type CircuitManifest,
   createProver,
   encodeManifest,
@@ -114,6 +115,18 @@ describe('a manifest', () => {
     refused({ files: { ...MERKLE.files, zkey: { digest: 'A'.repeat(64), bytes: 1 } } }, /files\.zkey\.digest/);
     refused({ files: { ...MERKLE.files, zkey: { digest: 'a'.repeat(64), bytes: 2 ** 40 } } }, /files\.zkey\.bytes/);
     refused({ files: { ...MERKLE.files, more: FILE } }, /files\.more/);
+    refused({ files: { ...MERKLE.files, wireNames: { digest: '', bytes: 1 } } }, /files\.wireNames\.digest/);
+    const { depth: _, ...custom } = { ...MERKLE, circuitType: 'custom', circuitId: 'mine' };
+    assert.throws(
+      () => encodeManifest({ ...custom, files: { ...MERKLE.files, wireNames: FILE } } as CircuitManifest),
+      isRefusal('artifact_corrupt', /gives a custom circuit wire names/),
+    );
+  });
+
+  it('may name the wires of a Merkle circuit, and need not', () => {
+    const named = { ...MERKLE, files: { ...MERKLE.files, wireNames: FILE } };
+    assert.deepEqual(parseManifest(encodeManifest(named)), named);
+    assert.equal(parseManifest(encodeManifest(MERKLE)).files.wireNames, undefined);
   });
 });
 
@@ -302,6 +315,36 @@ describe('a set-up', () => {
     await assert.rejects(load({ files: { ...pinned.manifest.files, zkey } }), isRefusal('artifact_corrupt', /not 7/));
     const wasm = pinned.manifest.files.zkey;
     await assert.rejects(load({ files: { ...pinned.manifest.files, wasm } }), isRefusal('circuit_wasm_invalid'));
+  });
+
+  it('loads with a wire map only from names that are those of its witness program', async () => {
+    const { store: other } = await freshStore();
+    await publishCircuit(store, other, 'merkle-2');
+    const { wireNames, ...rest } = pinned.manifest.files;
+    assert.ok(wireNames);
+    const names = new TextDecoder().decode(await other.blobs.get(wireNames.digest));
+    const load = async (files: CircuitManifest['files']): Promise<CircuitArtifacts> =>
+      loadCircuit(other, await other.blobs.put(encodeManifest({ ...pinned.manifest, files })));
+    const renamed = async (changed: string): Promise<CircuitArtifacts> => {
+      const bytes = text(changed);
+      return load({ ...rest, wireNames: { digest: await other.blobs.put(bytes), bytes: bytes.length } });
+    };
+    assert.equal((await load({ ...rest, wireNames })).merkleWires?.depth, 2);
+    assert.equal((await load(rest)).merkleWires, undefined, 'a circuit of earlier versions');
+    // Another compiler may keep another signal: then its program computes the witness.
+    assert.equal((await renamed(names.replace('.left\n', '.middle\n'))).merkleWires, undefined);
+    const lines = names.split('\n');
+    const swapped = lines.with(20, lines[21] as string).with(21, lines[20] as string);
+    for (const [changed, message] of [
+      [swapped.join('\n'), /the witnesses differ/],
+      [lines.toSpliced(20, 1).join('\n'), /they are 490, its wires 491/],
+      [names.replace('one', 'two'), /wire 0/],
+      [names.slice(0, -1), /end within a line/],
+      [names.replace('names 1', 'names 2'), /do not begin/],
+      [names.replace('main.leaf', ''), /the name of wire 3 is malformed/],
+    ] as const) {
+      await assert.rejects(renamed(changed), isRefusal('artifact_corrupt', message));
+    }
   });
 
   it('does not load when a stored file is damaged', async () => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { R } from '../../src/common/index.ts';
 import {
   type CircuitArtifacts,
+  type CircuitInput,
   circuitFromFiles,
   compileCircuit,
   createProver,
@@ -15,7 +16,7 @@ import {
   singlePartySetup,
   verifyGroth16Reference,
 } from '../../src/prover/index.ts';
-import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { MerkleTree, type MerkleWitnessParts, merkleInput } from '../../src/prover/merkle/index.ts';
 import { type MerkleKeys, makeMerkleKeys, naiveLevels, oraclePoseidon } from '../support/merkle-circuits.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -148,6 +149,88 @@ component main {public [externalHash, root]} = Liar();`;
       prover.proveMerkle({ ...shuffled, circuitId: 'merkle-2' }, statement),
       isRefusal('internal', /computed another statement/),
     );
+  });
+});
+
+describe('the witness of a Merkle proof', () => {
+  /** Not a witness program: whoever needs it, fails. */
+  const NO_PROGRAM = Uint8Array.of(0, 97, 115, 109);
+  const hash = oraclePoseidon();
+  const inputFor = async (change: Partial<MerkleWitnessParts> = {}): Promise<CircuitInput> => {
+    const tree = new MerkleTree(await hash, [5n, 6n, 7n], 2);
+    return merkleInput({ leaf: 6n, leafIndex: 1, externalHash: 9n, path: tree.path(1), ...change });
+  };
+
+  it("is filled by our own hasher, without circom's program, one thread a proof and all on one", async () => {
+    const bare = { ...small, digest: 'no program', wasm: NO_PROGRAM };
+    await prover.warm(bare);
+    for (const mode of ['throughput', 'latency'] as const) {
+      const made = [
+        await prover.proveMerkle(bare, statement, { mode }),
+        await prover.prove(bare, await inputFor(), { mode }),
+      ];
+      for (const { proof, publicSignals } of made) {
+        assert.deepEqual(publicSignals, made[0]?.publicSignals);
+        assert.equal(await snarkjsVerify(small.verificationKey, publicSignals, proof), true);
+      }
+    }
+    // What it does not fill is for the program.
+    const zero = await inputFor({ leaf: 0n });
+    await assert.rejects(prover.prove(bare, zero), isRefusal('circuit_wasm_invalid'));
+  });
+
+  it("is that of circom's program for circuits without a wire map, and for the snarkjs backend", async () => {
+    const { merkleWires, ...earlier } = small;
+    assert.ok(merkleWires);
+    const { publicSignals } = await prover.proveMerkle(earlier, statement);
+    assert.equal(publicSignals[1], '9');
+    const bare = { ...earlier, digest: 'neither', wasm: NO_PROGRAM };
+    await assert.rejects(prover.proveMerkle(bare, statement), isRefusal('circuit_wasm_invalid'));
+    await using reference = await createProver({ backend: 'snarkjs', threads: 1 });
+    assert.deepEqual((await reference.proveMerkle(small, statement)).publicSignals, publicSignals);
+    await assert.rejects(
+      reference.proveMerkle({ ...small, digest: 'no program', wasm: NO_PROGRAM }, statement),
+      isRefusal('circuit_wasm_invalid'),
+    );
+  });
+
+  it('is refused in the same words with a wire map and without one', async () => {
+    const { merkleWires: _, ...earlier } = small;
+    const good = await inputFor();
+    const siblings = good.siblings as readonly string[];
+    const inputs: Record<string, CircuitInput> = {
+      'a leaf of zero': { ...good, leaf: '0' },
+      'a bit that is none': { ...good, pathBits: ['2', '0'] },
+      'another root': { ...good, root: '1' },
+      'another leaf': { ...good, leaf: '8' },
+      'a leaf of r': { ...good, leaf: R.toString() },
+      'a sibling too few': { ...good, siblings: siblings.slice(1) },
+      'a sibling too many': { ...good, siblings: [...siblings, '1'] },
+      'a signal too many': { ...good, more: '1' },
+      'no input': {},
+    };
+    for (const [what, input] of Object.entries(inputs)) {
+      const refusal = async (circuit: CircuitArtifacts): Promise<object> =>
+        await prover.prove(circuit, input).then(
+          () => assert.fail(`${what} was proved`),
+          ({ code, message, field }) => ({ code, message, field }),
+        );
+      assert.deepEqual(await refusal(small), await refusal(earlier), what);
+    }
+    // Odd spellings are taken in both ways.
+    const nested = { ...good, root: [good.root as string], siblings: [[siblings[0] as string], siblings[1] as string] };
+    for (const circuit of [small, earlier]) {
+      assert.equal((await prover.prove(circuit, nested)).publicSignals[1], '9');
+    }
+  });
+
+  it('is not let out as a proof when the map is wrong', async () => {
+    const { merkleWires } = small;
+    assert.ok(merkleWires);
+    const sources = Uint32Array.from(merkleWires.sources);
+    [sources[100], sources[101]] = [sources[101] as number, sources[100] as number];
+    const wrong = { ...small, digest: 'wrong map', merkleWires: { ...merkleWires, sources } };
+    await assert.rejects(prover.proveMerkle(wrong, statement), isRefusal('self_check_failed'));
   });
 });
 

@@ -3,6 +3,8 @@
  */
 import { ZkraftError } from '../../common/index.ts';
 import { parseVerificationKey, parseZkey, type VerificationKey } from '../formats/index.ts';
+import { loadKernelModule } from '../kernels/index.ts';
+import { agreesWithProgram, type MerkleWireMap, mapMerkleWires, parseWireNames } from '../merkle-witness/index.ts';
 import { runInThread } from '../pool/index.ts';
 import { checkProvingKey } from '../setup/index.ts';
 import { WitnessProgram } from '../witness/index.ts';
@@ -12,11 +14,15 @@ export interface CircuitFiles {
   readonly wasm: Uint8Array;
   /** JSON, as bytes: when given, it must be the key that the zkey contains. */
   readonly vkey?: Uint8Array;
+  /** Of the Merkle circuit of that depth: when given, they must be those of the witness program. */
+  readonly wireNames?: { readonly depth: number; readonly names: Uint8Array };
 }
 
 export interface CheckedFiles {
   readonly verificationKey: VerificationKey;
   readonly wires: number;
+  /** From `wireNames`, where all of them are known and SIMD is there to fill witnesses with. */
+  readonly merkleWires?: MerkleWireMap;
 }
 
 /** 2^20 constraints take a minute or two. */
@@ -24,7 +30,7 @@ const CHECK_TIMEOUT_MS = 1_800_000;
 
 /**
  * Rejects with `zkey_invalid`, `key_refused`, `circuit_wasm_invalid` (also when it is of another circuit than the
- * zkey), `vkey_invalid`, `cancelled`.
+ * zkey), `vkey_invalid`, `artifact_corrupt` (wire names), `cancelled`.
  */
 export function checkCircuitFiles(files: CircuitFiles, signal?: AbortSignal): Promise<CheckedFiles> {
   return runInThread(
@@ -35,7 +41,7 @@ export function checkCircuitFiles(files: CircuitFiles, signal?: AbortSignal): Pr
 }
 
 /** The job that `checkCircuitFiles` runs in a thread. */
-export async function checkHere({ zkey, wasm, vkey }: CircuitFiles): Promise<CheckedFiles> {
+export async function checkHere({ zkey, wasm, vkey, wireNames }: CircuitFiles): Promise<CheckedFiles> {
   // What is cheap to see wrong comes first.
   const { header } = parseZkey(zkey, { level: 'header' });
   const program = new WitnessProgram(wasm);
@@ -46,8 +52,33 @@ export async function checkHere({ zkey, wasm, vkey }: CircuitFiles): Promise<Che
       { field: 'wasm' },
     );
   }
+  const merkleWires = wireNames && (await checkedWires(wireNames, program));
   const verificationKey = checkProvingKey(zkey, vkey === undefined ? undefined : parseVerificationKey(jsonOf(vkey)));
-  return { verificationKey, wires: header.wires };
+  return { verificationKey, wires: header.wires, ...(merkleWires ? { merkleWires } : {}) };
+}
+
+/** A name that is not known here is no fault (another compiler kept another signal): then circom's program is used. */
+async function checkedWires(
+  { depth, names }: NonNullable<CircuitFiles['wireNames']>,
+  program: WitnessProgram,
+): Promise<MerkleWireMap | undefined> {
+  const parsed = parseWireNames(names);
+  const refuse = (why: string): never => {
+    throw new ZkraftError(
+      'artifact_corrupt',
+      `the wire names are of another circuit than the witness program: ${why}`,
+      {
+        field: 'wireNames',
+      },
+    );
+  };
+  if (parsed.length !== program.wires) refuse(`they are ${parsed.length}, its wires ${program.wires}`);
+  const map = mapMerkleWires(parsed, depth);
+  // On integers, as no flag of the engine must be set for it.
+  const module = map && (await loadKernelModule('int2-memory').catch(() => undefined));
+  if (map === undefined || module === undefined) return undefined;
+  if (!(await agreesWithProgram(map, program, module))) refuse('the witnesses differ');
+  return map;
 }
 
 function jsonOf(vkey: Uint8Array): unknown {

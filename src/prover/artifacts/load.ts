@@ -24,13 +24,15 @@ export async function loadCircuit(
   options: LoadOptions = {},
 ): Promise<CircuitArtifacts> {
   const { digest, manifest } = await resolveManifest(store, which);
-  const { zkey, wasm, vkey } = manifest.files;
+  const { zkey, wasm, vkey, wireNames } = manifest.files;
+  const { depth } = manifest;
   const files = {
     zkey: await fetchFile(store, zkey),
     wasm: await fetchFile(store, wasm),
     vkey: await fetchFile(store, vkey),
+    ...(wireNames && depth !== undefined ? { wireNames: { depth, names: await fetchFile(store, wireNames) } } : {}),
   };
-  const { verificationKey, wires } = await checkCircuitFiles(files, options.signal);
+  const { verificationKey, wires, merkleWires } = await checkCircuitFiles(files, options.signal);
   if (wires !== manifest.wires || verificationKey.nPublic !== manifest.publicSignals.length) {
     throw new ZkraftError(
       'artifact_corrupt',
@@ -39,7 +41,14 @@ export async function loadCircuit(
       { field: 'manifest' },
     );
   }
-  return { digest, circuitId: manifest.circuitId, zkey: files.zkey, wasm: files.wasm, verificationKey };
+  return {
+    digest,
+    circuitId: manifest.circuitId,
+    zkey: files.zkey,
+    wasm: files.wasm,
+    verificationKey,
+    ...(merkleWires ? { merkleWires } : {}),
+  };
 }
 
 async function resolveManifest(

@@ -116,7 +116,7 @@ function file(json: unknown, what: string): ManifestFile {
 /** The manifest that `json` is, rebuilt from its checked fields. */
 function checked(json: unknown): CircuitManifest {
   const object = objectWith(json, 'manifest', KEYS, ['depth']);
-  const files = objectWith(object.files, 'files', ['r1cs', 'wasm', 'zkey', 'vkey']);
+  const files = objectWith(object.files, 'files', ['r1cs', 'wasm', 'zkey', 'vkey'], ['wireNames']);
   const signals = object.publicSignals;
   if (!Array.isArray(signals) || signals.length > PUBLIC_SIGNALS_MAX) {
     refuse(`does not list up to ${PUBLIC_SIGNALS_MAX} public signals`);
@@ -139,6 +139,7 @@ function checked(json: unknown): CircuitManifest {
       wasm: file(files.wasm, 'files.wasm'),
       zkey: file(files.zkey, 'files.zkey'),
       vkey: file(files.vkey, 'files.vkey'),
+      ...(files.wireNames === undefined ? {} : { wireNames: file(files.wireNames, 'files.wireNames') }),
     },
   };
   checkMerkle(manifest);
@@ -146,11 +147,12 @@ function checked(json: unknown): CircuitManifest {
 }
 
 /** What callers conclude from an id alone (`merkle-20` is a tree of depth 20) must be what the manifest says. */
-function checkMerkle({ circuitId, circuitType, depth, publicSignals }: CircuitManifest): void {
+function checkMerkle({ circuitId, circuitType, depth, publicSignals, files }: CircuitManifest): void {
   const named = merkleCircuitDepth(circuitId);
   if (circuitType === 'custom') {
     if (named !== undefined) refuse(`calls a custom circuit ${circuitId}`);
     if (depth !== undefined) refuse('gives a custom circuit a depth');
+    if (files.wireNames !== undefined) refuse('gives a custom circuit wire names');
     return;
   }
   if (named === undefined || named !== depth) refuse(`calls a Merkle circuit of depth ${depth} ${circuitId}`);

@@ -19,8 +19,8 @@ export async function publishCircuit(
       field: 'circuitId',
     });
   }
-  const { r1cs, wasm, zkey, vkey } = pinned.manifest.files;
-  for (const digest of [r1cs.digest, wasm.digest, zkey.digest, vkey.digest, pinned.digest]) {
+  const files = Object.values(pinned.manifest.files);
+  for (const digest of [...files.map((file) => file.digest), pinned.digest]) {
     if (!(await to.blobs.has(digest))) await to.blobs.put(await from.blobs.get(digest));
   }
   return to.circuits.pin(circuitId, pinned.digest);

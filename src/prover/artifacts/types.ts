@@ -38,6 +38,8 @@ export interface CircuitManifest {
     readonly wasm: ManifestFile;
     readonly zkey: ManifestFile;
     readonly vkey: ManifestFile;
+    /** Of Merkle circuits: which signal is on which wire, as the compiler said. Those made earlier have none. */
+    readonly wireNames?: ManifestFile;
   };
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../artifacts/index.ts';
 import { parseR1cs, type VerificationKey } from '../formats/index.ts';
 import { merkleCircuitDepth } from '../merkle/index.ts';
+import { encodeWireNames } from '../merkle-witness/index.ts';
 import { type JobContext, runInThread } from '../pool/index.ts';
 import { type Phase2Stage, phase2Setup, singlePartySetup } from '../setup/index.ts';
 import { type CircomSource, compileCircuit } from './compile.ts';
@@ -95,7 +96,9 @@ export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpR
   const key = await makeKey(compiled.r1cs, options, (fraction) => report('key', fraction));
   step('check');
   const vkey = new TextEncoder().encode(`${JSON.stringify(key.verificationKey, null, 1)}\n`);
-  await checkCircuitFiles({ zkey: key.zkey, wasm: compiled.wasm, vkey }, signal);
+  const names = merkleDepth === undefined ? undefined : compiled.wireNames?.(key.wires);
+  const wireNames = names && merkleDepth !== undefined ? { depth: merkleDepth, names } : undefined;
+  await checkCircuitFiles({ zkey: key.zkey, wasm: compiled.wasm, vkey, ...(wireNames ? { wireNames } : {}) }, signal);
   step('store');
   const put = async (bytes: Uint8Array): Promise<ManifestFile> => ({
     digest: await artifacts.blobs.put(bytes),
@@ -120,6 +123,7 @@ export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpR
       wasm: await put(compiled.wasm),
       zkey: await put(key.zkey),
       vkey: await put(vkey),
+      ...(names ? { wireNames: await put(names) } : {}),
     },
   };
   const digest = await artifacts.blobs.put(encodeManifest(manifest));
@@ -132,12 +136,19 @@ interface Compiled {
   readonly r1cs: Uint8Array;
   readonly wasm: Uint8Array;
   publicSignals(count: number): readonly string[];
+  /** Where the compiler's symbols are at hand. */
+  wireNames?(wires: number): Uint8Array;
 }
 
 async function filesOf(source: CircuitSource, signal: AbortSignal | undefined): Promise<Compiled> {
   if ('circom' in source) {
     const { r1cs, wasm, symbols } = await compileCircuit(source.circom, { signal });
-    return { r1cs, wasm, publicSignals: (count) => publicNames(symbols, count) };
+    return {
+      r1cs,
+      wasm,
+      publicSignals: (count) => publicNames(symbols, count),
+      wireNames: (wires) => encodeWireNames(symbols, wires),
+    };
   }
   const { r1cs, wasm, publicSignals } = source;
   return {

@@ -12,4 +12,5 @@ export {
 export { KERNEL_MODULES, type KernelModuleName, loadKernelModule } from './load.ts';
 export * from './pairing-exports.ts';
 export { poseidonParameterBytes, writePoseidonParameters } from './poseidon-parameters.ts';
+export { afterBoxPack, fullBoxPack, POSEIDON_TRACE_PACKS, partialBoxPack } from './poseidon-trace.ts';
 export { KERNEL_CHOICES, type KernelChoice, type SelectedKernels, selectKernels } from './tiers.ts';

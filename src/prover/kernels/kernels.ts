@@ -68,6 +68,18 @@ export interface KernelExports {
 
   /** z = Poseidon(2) of left and right, a hash a lane, n packs; `work`: 6 packs. See poseidon-parameters.ts. */
   readonly poseidon2_n: (z: number, left: number, right: number, n: number, parameters: number, work: number) => void;
+  /** The same for one pack, and what its S-boxes took in, POSEIDON_TRACE_PACKS packs. See poseidon-trace.ts. */
+  readonly poseidon2_trace: (
+    z: number,
+    trace: number,
+    left: number,
+    right: number,
+    parameters: number,
+    work: number,
+  ) => void;
+  /** z_i becomes the words number list_i, 32 bits, from `base` on. */
+  readonly words_gather: (z: number, base: number, list: number, n: number) => void;
+  readonly words_clear: (at: number, n: number) => void;
   /** Transforms, in the forms and with the twiddles of generator/ntt-kernels.ts: one twiddle for n pairs of packs. */
   readonly fr_ntt_dif_row_loose: Butterflies;
   readonly fr_ntt_dif_row_tight: Butterflies;

@@ -8,6 +8,7 @@
  * M M', and so on; what is left after the last partial round is one multiplication by diag(1, B). Likewise a constant
  * added to another element than the first can be added after M instead: it ends up in the first full round that follows.
  */
+import { invariant } from '../../common/index.ts';
 import {
   applyMatrix,
   Fr,
@@ -18,6 +19,7 @@ import {
 } from '../reference/index.ts';
 import type { Kernels } from './kernels.ts';
 import { writeWords } from './known-answers.ts';
+import { PARAMETERS_AFTER_AT } from './poseidon-trace.ts';
 
 type Block = readonly [readonly [bigint, bigint], readonly [bigint, bigint]];
 
@@ -28,8 +30,47 @@ const entry = <T>(list: readonly T[], i: number): T => {
   return found;
 };
 
-/** In the order of their use: the matrix, then the rounds. */
+/** In the order of their use: the matrix, then the rounds, then what a trace adds. */
 function parameterList(): bigint[] {
+  const list = hashParameters();
+  invariant(list.length === PARAMETERS_AFTER_AT, 'the parameters of the hash are as many as the kernels skip');
+  return [...list, ...constantsAfterBoxes().flat()];
+}
+
+/**
+ * The c of x^5 + c, a vector a full round: circomlib adds constants before the matrix, so what a round adds is handed
+ * back through M^-1. At the partial rounds all of it is handed on from the first full round that follows: of each, the
+ * first element stays there (it meets an S-box), the others go further back.
+ */
+function constantsAfterBoxes(): bigint[][] {
+  const { roundConstants, matrix } = poseidonParameters();
+  const inverse = inverseMatrix(matrix);
+  const before = (round: number): bigint[] => applyMatrix(inverse, entry(roundConstants, round));
+  let pending = before(HALF + POSEIDON_PARTIAL_ROUNDS);
+  for (let round = HALF + POSEIDON_PARTIAL_ROUNDS - 1; round >= HALF; round--) {
+    pending = entry(roundConstants, round).map((c, i) => (i === 0 ? c : Fr.add(c, entry(pending, i))));
+    pending = applyMatrix(inverse, pending);
+  }
+  const rounds = Array.from({ length: HALF - 1 }, (_, i) => i);
+  return [
+    ...rounds.map((i) => before(1 + i)),
+    pending,
+    ...rounds.map((i) => before(HALF + POSEIDON_PARTIAL_ROUNDS + 1 + i)),
+    [0n, 0n, 0n],
+  ];
+}
+
+/** By cofactors: the matrix is 3 by 3. */
+function inverseMatrix(matrix: readonly (readonly bigint[])[]): bigint[][] {
+  const m = (i: number, j: number): bigint => entry(entry(matrix, i % 3), j % 3);
+  const cofactor = (i: number, j: number): bigint =>
+    Fr.sub(Fr.mul(m(i + 1, j + 1), m(i + 2, j + 2)), Fr.mul(m(i + 1, j + 2), m(i + 2, j + 1)));
+  const indices = [0, 1, 2];
+  const scale = Fr.inverse(indices.reduce((sum, j) => Fr.add(sum, Fr.mul(m(0, j), cofactor(0, j))), 0n));
+  return indices.map((i) => indices.map((j) => Fr.mul(scale, cofactor(j, i))));
+}
+
+function hashParameters(): bigint[] {
   const { roundConstants, matrix } = poseidonParameters();
   const m = (i: number, j: number): bigint => entry(entry(matrix, i), j);
   const list = matrix.flatMap((row) => [...row]);
@@ -68,7 +109,7 @@ function solve(block: Block, [a, b]: readonly [bigint, bigint]): [bigint, bigint
   return [Fr.mul(scale, Fr.sub(Fr.mul(s, a), Fr.mul(q, b))), Fr.mul(scale, Fr.sub(Fr.mul(p, b), Fr.mul(r, a)))];
 }
 
-const COUNT = POSEIDON_WIDTH ** 2 + POSEIDON_FULL_ROUNDS * POSEIDON_WIDTH + 6 * POSEIDON_PARTIAL_ROUNDS + 4;
+const COUNT = PARAMETERS_AFTER_AT + POSEIDON_FULL_ROUNDS * POSEIDON_WIDTH;
 
 /** Bytes that `writePoseidonParameters` fills. */
 export const poseidonParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): number => COUNT * kernels.packBytes;

@@ -1,7 +1,9 @@
 /** Merkle trees of fixed depth with zero padding. See README.md. */
 export {
   explainMerkle,
+  indexBits,
   MERKLE_PUBLIC_SIGNALS,
+  type MerkleWitnessParts,
   merkleCircuitDepth,
   merkleCircuitId,
   merkleInput,

@@ -32,6 +32,10 @@ export interface MerkleWitnessParts {
   readonly path: MerklePath;
 }
 
+/** Of a leaf's index, least significant first. */
+export const indexBits = (leafIndex: number, depth: number): number[] =>
+  Array.from({ length: depth }, (_, level) => Math.floor(leafIndex / 2 ** level) % 2);
+
 /** Inputs of the circuit of depth `path.siblings.length`. */
 export function merkleInput({ leaf, leafIndex, externalHash, path }: MerkleWitnessParts): CircuitInput {
   return {
@@ -39,7 +43,7 @@ export function merkleInput({ leaf, leafIndex, externalHash, path }: MerkleWitne
     externalHash: externalHash.toString(),
     leaf: leaf.toString(),
     siblings: path.siblings.map(String),
-    pathBits: path.siblings.map((_, level) => String(Math.floor(leafIndex / 2 ** level) % 2)),
+    pathBits: indexBits(leafIndex, path.siblings.length).map(String),
   };
 }
 

@@ -112,6 +112,15 @@ export class MerkleTree {
     this.#zeroRoots = zeros;
   }
 
+  /** The leaf and its parents without the root, `depth` nodes. Throws `invalid_leaf_index` as `path` does. */
+  nodes(leafIndex: number): bigint[] {
+    checkLeafIndex(leafIndex, this.leafCount);
+    return Array.from(
+      { length: this.depth },
+      (_, height) => this.#levels[height]?.[Math.floor(leafIndex / 2 ** height)] as bigint,
+    );
+  }
+
   /** Throws `invalid_leaf_index` for a position that holds padding. */
   path(leafIndex: number): MerklePath {
     checkLeafIndex(leafIndex, this.leafCount);

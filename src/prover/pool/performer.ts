@@ -7,7 +7,8 @@
 import { invariant, R, unpackElements, ZkraftError } from '../../common/index.ts';
 import type { ProverBackend, ProvingKey } from '../backend.ts';
 import { type Groth16Proof, type Witness, witnessValue } from '../formats/index.ts';
-import { explainMerkle, MerkleTree, merkleInput, merkleWires } from '../merkle/index.ts';
+import { explainMerkle, type Hash2, indexBits, MerkleTree, merkleInput, merkleWires } from '../merkle/index.ts';
+import { type MerklePathValues, type MerkleWireMap, nodesOnPath, readMerkleInputs } from '../merkle-witness/index.ts';
 import { snarkjsBackend } from '../snarkjs/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
 import { requireWasmThread, type WasmThread } from '../wasm/index.ts';
@@ -29,8 +30,11 @@ type ProofTask = Extract<ProvingTask, { readonly kind: 'prove' | 'prove-merkle' 
 
 /** What the witness of a task is made from, and what it must say. */
 interface WitnessOrder {
-  readonly input: CircuitInput;
+  /** For circom's program. */
+  readonly input: () => CircuitInput;
   readonly options: RunOptions;
+  /** For our own hasher, where the circuit has a wire map; undefined when it cannot be the Merkle circuit's input. */
+  readonly path: (depth: number, hash: Hash2) => MerklePathValues | undefined;
   readonly check: (witness: Witness) => void;
   /** Spent on what came before: the tree. */
   readonly beforeMs: number;
@@ -49,7 +53,9 @@ export class Performer {
     switch (task.kind) {
       case 'warm':
         await this.#backend(task.backend).warm(task.circuit && keyOf(task.circuit, undefined));
-        if (task.circuit) this.#programs.get(task.circuit.digest, task.circuit.wasm);
+        // Where witnesses are filled, circom's program is only for what that refuses.
+        if (task.circuit && isFilled(task.backend, task.circuit)) await requireWasmThread(this.#wasm).merkleFiller();
+        else if (task.circuit) this.#programs.get(task.circuit.digest, task.circuit.wasm);
         return undefined;
       case 'prove':
       case 'prove-merkle':
@@ -99,7 +105,14 @@ export class Performer {
   }
 
   async #order(task: ProofTask): Promise<WitnessOrder> {
-    if (task.kind === 'prove') return { input: task.input, options: {}, check: () => {}, beforeMs: 0 };
+    if (task.kind === 'prove') {
+      const { input } = task;
+      const path = (depth: number, hash: Hash2): MerklePathValues | undefined => {
+        const inputs = readMerkleInputs(input, depth);
+        return inputs && { ...inputs, nodes: nodesOnPath(hash, inputs) };
+      };
+      return { input: () => input, options: {}, path, check: () => {}, beforeMs: 0 };
+    }
     return await this.#merkleOrder(task.backend, task.circuit, task.statement);
   }
 
@@ -117,12 +130,26 @@ export class Performer {
 
   /** `check` has looked at it before anything is proved from it. */
   async #witness(task: ProofTask): Promise<{ witness: Witness; witnessMs: number }> {
-    const { circuit } = task;
+    const { circuit, backend } = task;
     const order = await this.#order(task);
     const beganAtMs = performance.now();
-    const witness = this.#programs.get(circuit.digest, circuit.wasm).run(order.input, order.options);
-    order.check(witness);
+    const filled = isFilled(backend, circuit) ? await this.#fill(circuit.merkleWires, order) : undefined;
+    // What our hasher does not fill, circom's program explains.
+    const witness = filled ?? this.#programs.get(circuit.digest, circuit.wasm).run(order.input(), order.options);
+    try {
+      order.check(witness);
+    } catch (error) {
+      witness.values.fill(0);
+      throw error;
+    }
     return { witness, witnessMs: order.beforeMs + performance.now() - beganAtMs };
+  }
+
+  async #fill(wires: MerkleWireMap, order: WitnessOrder): Promise<Witness | undefined> {
+    const thread = requireWasmThread(this.#wasm);
+    const path = order.path(wires.depth, await thread.hash2());
+    const filler = await thread.merkleFiller();
+    return path && filler.fill(wires, path);
   }
 
   /** Witness, proof, self-check. */
@@ -198,12 +225,35 @@ export class Performer {
           said.externalHash === externalHash &&
           said.leaf === leaf &&
           said.leafIndex === leafIndex,
-        `the witness program of ${circuit.circuitId} computed another statement than it was given`,
+        `what makes the witness of ${circuit.circuitId} computed another statement than it was given`,
       );
     };
-    const input = merkleInput({ leaf, leafIndex, externalHash, path });
-    return { input, options: { explain: explainMerkle }, check, beforeMs };
+    return {
+      input: () => merkleInput({ leaf, leafIndex, externalHash, path }),
+      options: { explain: explainMerkle },
+      path: (circuitDepth) =>
+        circuitDepth === depth
+          ? {
+              root: path.root,
+              externalHash,
+              leaf,
+              siblings: path.siblings,
+              pathBits: indexBits(leafIndex, depth).map(BigInt),
+              nodes: tree.nodes(leafIndex),
+            }
+          : undefined,
+      check,
+      beforeMs,
+    };
   }
+}
+
+/** Whether our own hasher fills the witnesses of that circuit. */
+function isFilled(
+  backend: BackendName,
+  circuit: SharedCircuit,
+): circuit is SharedCircuit & { readonly merkleWires: MerkleWireMap } {
+  return backend === 'wasm' && circuit.merkleWires !== undefined;
 }
 
 interface Made {

@@ -51,11 +51,12 @@ export class SharedCircuits {
 }
 
 async function share(circuit: CircuitArtifacts): Promise<SharedCircuit> {
-  const { digest, circuitId, verificationKey } = circuit;
+  const { digest, circuitId, verificationKey, merkleWires } = circuit;
   return {
     digest,
     circuitId,
     verificationKey,
+    ...(merkleWires ? { merkleWires } : {}),
     zkey: await shareBytes(circuit.zkey),
     wasm: await shareBytes(circuit.wasm),
   };

@@ -5,6 +5,7 @@
  * memory once for all threads. Field elements are packed, 32 bytes each, big-endian.
  */
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
+import type { MerkleWireMap } from '../merkle-witness/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
 import type { PlainPoint, PreparedCircuit, PrepareTask, SumPart, Sums } from '../wasm/index.ts';
 
@@ -14,6 +15,7 @@ export interface SharedCircuit {
   readonly zkey: SharedArrayBuffer;
   readonly wasm: SharedArrayBuffer;
   readonly verificationKey: VerificationKey;
+  readonly merkleWires?: MerkleWireMap;
   /** For the `wasm` backend: the key in the kernels' memory. */
   readonly prepared?: PreparedCircuit;
 }

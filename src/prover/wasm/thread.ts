@@ -9,6 +9,7 @@ import type { ProverBackend, ProvingKey } from '../backend.ts';
 import type { Groth16Proof, Witness } from '../formats/index.ts';
 import { instantiateKernels, type KernelModule, type Kernels } from '../kernels/index.ts';
 import type { Hash2 } from '../merkle/index.ts';
+import { MerkleWitnessFiller } from '../merkle-witness/index.ts';
 import {
   assembleProof,
   buildSlice,
@@ -60,17 +61,20 @@ export class WasmThread implements ProverBackend {
   readonly #verifier: Verifier;
   readonly #module: KernelModule;
   readonly #multiply: MultiplyPoint = (point, scalar) => this.#verifier.multiply(point, scalar);
+  readonly #filling: KernelModule;
   #hash: Promise<Hash2> | undefined;
+  #filler: Promise<MerkleWitnessFiller> | undefined;
 
   static async create(given: WasmThreadData): Promise<WasmThread> {
     const kernels = await instantiateKernels(given.kernel, given.memory);
-    return new WasmThread(kernels, await Verifier.create(given.verifying), given.verifying);
+    return new WasmThread(kernels, await Verifier.create(given.verifying), given);
   }
 
-  constructor(kernels: Kernels, verifier: Verifier, module: KernelModule) {
+  constructor(kernels: Kernels, verifier: Verifier, given: WasmThreadData) {
     this.#kernels = kernels;
     this.#verifier = verifier;
-    this.#module = module;
+    this.#module = given.verifying;
+    this.#filling = given.kernel;
   }
 
   async warm(key?: ProvingKey): Promise<void> {
@@ -120,6 +124,12 @@ export class WasmThread implements ProverBackend {
   hash2(): Promise<Hash2> {
     this.#hash ??= createLaneHash(this.#module);
     return this.#hash;
+  }
+
+  /** For circuits with a wire map; see `MerkleWitnessFiller.fill` for what it gives. */
+  merkleFiller(): Promise<MerkleWitnessFiller> {
+    this.#filler ??= MerkleWitnessFiller.create(this.#filling);
+    return this.#filler;
   }
 
   prepare(task: PrepareTask): ScanAnswer | QuotientPlan | undefined {

@@ -15,6 +15,7 @@ import { fusedPointKernels } from './point-kernels.ts';
 import { poseidonKernels } from './poseidon-kernels.ts';
 import { qapKernels } from './qap-kernels.ts';
 import { type ConstantMode, ConstantPool, type Lanes } from './wat.ts';
+import { wordKernels } from './word-kernels.ts';
 
 export type ModuleOptions = {
   readonly lanes: Lanes;
@@ -72,6 +73,7 @@ function assemble<E>(
       loopOver(`${name}_dit`, ['x', 'y', 'w'], sizes.packBytes),
     ]),
     ...poseidonKernels(field('fr', R)),
+    ...wordKernels(),
     copyFunction('fq2', 2 * sizes.packBytes),
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),
