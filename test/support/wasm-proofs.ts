@@ -88,7 +88,7 @@ export class ProofBed {
     const { kernels } = this.#host;
     const area = this.#host.takeArea(this.#circuit.proof.bytes);
     try {
-      return proveGroth16(kernels, this.#circuit, this.#witness, area.at, blindingSource(blinding));
+      return proveGroth16(kernels, this.#circuit, this.#witness, area.at, { random: blindingSource(blinding) });
     } finally {
       this.#host.giveBackArea(area);
     }
