@@ -12,13 +12,13 @@ import {
   type CircuitInput,
   loadCircuit,
   MerkleTree,
+  type MerkleWireMap,
   openDirectoryArtifacts,
   poseidon2,
   setUpMerkleCircuit,
   type VerificationKey,
 } from '../../src/prover/index.ts';
 import { merkleInput } from '../../src/prover/merkle/index.ts';
-import type { MerkleWireMap } from '../../src/prover/merkle-witness/index.ts';
 
 /** Enough that neighbouring runs differ, few enough to hash in a moment. */
 const LEAVES_MAX = 32;
