@@ -407,6 +407,43 @@ describe('a prover', () => {
     }
   });
 
+  for (const { threads, mode } of [
+    { threads: 0, mode: 'auto' },
+    { threads: 1, mode: 'auto' },
+    { threads: 2, mode: 'throughput' },
+    { threads: 2, mode: 'latency' },
+  ] as const) {
+    it(`of our kernels proves, tells its stages, can be aborted and is disposed of: ${threads} threads, ${mode}`, async () => {
+      const one = await createProver({ backend: 'wasm', threads, mode });
+      {
+        await using used = one;
+        assert.deepEqual([used.backend, used.threads], ['wasm', threads]);
+        const stages: ProveStage[] = [];
+        const onStage = (stage: ProveStage): void => void stages.push(stage);
+        const { proof, publicSignals } = await used.proveMerkle(small, statement, { onStage });
+        assert.deepEqual(stages, ['witness', 'prove', 'verify']);
+        assert.equal(await snarkjsVerify(small.verificationKey, publicSignals, proof), true);
+
+        const never = AbortSignal.abort();
+        await assert.rejects(used.proveMerkle(small, statement, { signal: never }), isRefusal('prover_aborted'));
+        for (const at of ['witness', 'prove'] as const) {
+          const stop = new AbortController();
+          const abortThen = (stage: ProveStage): void => {
+            if (stage === at) stop.abort();
+          };
+          await assert.rejects(
+            used.proveMerkle(small, statement, { signal: stop.signal, onStage: abortThen }),
+            isRefusal('prover_aborted'),
+            at,
+          );
+        }
+        assert.ok((await used.proveMerkle(small, statement)).proof, 'and goes on');
+      }
+      await assert.rejects(one.proveMerkle(small, statement), isRefusal('shutting_down'));
+      await one.close();
+    });
+  }
+
   it('gives paths', async () => {
     const { root, siblings } = await prover.merklePath([5n, 6n, 7n], 2, 2);
     const hash = await oraclePoseidon();

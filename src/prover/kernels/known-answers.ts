@@ -32,7 +32,12 @@ function* sequence(modulus: bigint): Generator<bigint, never> {
 
 /** What is wrong, or undefined. Uses the first pages above the constants, which must be nobody else's. */
 export function findWrongAnswer(kernels: Kernels): string | undefined {
-  return wrongField(kernels, 'fq', Fq, Q) ?? wrongField(kernels, 'fr', Fr, R) ?? wrongAddition(kernels);
+  return (
+    wrongField(kernels, 'fq', Fq, Q) ??
+    wrongField(kernels, 'fr', Fr, R) ??
+    wrongQuadratic(kernels) ??
+    wrongAddition(kernels)
+  );
 }
 
 /** Bytes above RESERVED_BYTES that `findWrongAnswer` writes to. */
@@ -71,6 +76,37 @@ function wrongField(kernels: Kernels, name: 'fq' | 'fr', F: PrimeField, modulus:
     if (round > 1) continue;
     exports[`${name}_inverse`](z, x, work);
     if (differs(a.map((value) => (value === 0n ? 0n : F.inverse(value))))) return `${name}_inverse`;
+  }
+  return undefined;
+}
+
+/** (a + b u) (c + d u) = (a c - b d) + (a d + b c) u. */
+function wrongQuadratic(kernels: Kernels): string | undefined {
+  const { lanes, packBytes, exports } = kernels;
+  const view = new DataView(kernels.memory.buffer);
+  const [x, y, z] = [0, 1, 2].map((i) => RESERVED_BYTES + 1024 + 2 * i * packBytes) as [number, number, number];
+  const values = sequence(Q);
+  const take = (at: number): bigint[] => {
+    const taken = Array.from({ length: lanes }, () => values.next().value);
+    taken.forEach((value, lane) => {
+      writeWords(view, RESERVED_BYTES + 32 * lane, value);
+    });
+    exports.fq_read(at, RESERVED_BYTES, 32, kernels.element('fq_plain'));
+    return taken;
+  };
+  const read = (at: number): bigint[] => {
+    exports.fq_write(RESERVED_BYTES, 32, at);
+    return Array.from({ length: lanes }, (_, lane) => readWords(view, RESERVED_BYTES + 32 * lane));
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const [a, b, c, d] = [take(x), take(x + packBytes), take(y), take(y + packBytes)];
+    exports.fq2_mul(z, x, y);
+    const [real, imaginary] = [read(z), read(z + packBytes)];
+    for (let lane = 0; lane < lanes; lane++) {
+      const [al, bl, cl, dl] = [a[lane], b[lane], c[lane], d[lane]] as [bigint, bigint, bigint, bigint];
+      if (real[lane] !== Fq.sub(Fq.mul(al, cl), Fq.mul(bl, dl))) return 'fq2_mul';
+      if (imaginary[lane] !== Fq.add(Fq.mul(al, dl), Fq.mul(bl, cl))) return 'fq2_mul';
+    }
   }
   return undefined;
 }
