@@ -72,7 +72,6 @@ const OPERATIONS: readonly Bounded[] = [
     most: WORD - (1n << 62n) - HALF_DIGIT - 1n,
     make: (ir, max) => ir.settle(bits(ir, max), HALF_DIGIT),
   },
-  { what: 'a carry', most: WORD - 1n, make: (ir, max) => ir.carry(bits(ir, max)) },
   { what: 'bits that become a float', most: ORIGIN - 1n, make: (ir, max) => ir.toFloat(bits(ir, max)) },
   {
     what: 'a digit that a quotient is made from',
@@ -153,6 +152,12 @@ describe('generation goes to the bound and not one further', () => {
 });
 
 describe('the bounds of a column', () => {
+  it('let a carry be taken from 64 bits and no more', () => {
+    const ir = new Recorder();
+    assert.equal(ir.carry(bits(ir, WORD - 1n)).hi, WORD / DIGIT - 1n);
+    assert.throws(() => ir.carry(bits(ir, WORD)), InexactError);
+  });
+
   it('are those of its digit and its carry at both ends', () => {
     for (const [lo, hi] of [
       [0n, DIGIT - 1n],

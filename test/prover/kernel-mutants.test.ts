@@ -33,6 +33,14 @@ const REPRESENTATIONS: Partial<Record<KernelName, (pool: ConstantPool) => string
     primeFieldKernels({ name: 'fq', modulus: Q, representation: intRepresentation, target: TARGET, pool }),
 };
 
+const KERNELS = [
+  ['mul', 'in a product'],
+  ['sqr', 'in a square'],
+  ['add', 'in a sum'],
+  ['sub', 'in a difference'],
+  ['mulsub', 'in a product by a difference'],
+] as const;
+
 interface Mutant {
   readonly what: string;
   readonly lines: readonly string[];
@@ -97,8 +105,8 @@ for (const [module, generate] of Object.entries(REPRESENTATIONS) as [KernelName,
       return false;
     };
 
-    for (const kernel of ['mul', 'sqr', 'add', 'sub', 'mulsub']) {
-      it(`in ${kernel}`, async (t) => {
+    for (const [kernel, where] of KERNELS) {
+      it(where, async (t) => {
         const name = `fq_${kernel}`;
         const lines = functions.find((text) => text.startsWith(`(func $${name} `))?.split('\n') ?? [];
         assert.equal(await isWrong(name, lines), false, 'it is right as it is');
