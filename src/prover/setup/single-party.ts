@@ -21,8 +21,8 @@ import {
   writeZkey,
 } from '../formats/index.ts';
 import { type KernelModule, selectKernels } from '../kernels/index.ts';
-import type { KeyArithmetic, PreparedKey } from './key-arithmetic.ts';
 import { KernelArithmetic } from './kernel-arithmetic.ts';
+import type { KeyArithmetic, PreparedKey } from './key-arithmetic.ts';
 import { ReferenceArithmetic } from './reference-arithmetic.ts';
 import type { RandomBytes } from './trapdoor.ts';
 

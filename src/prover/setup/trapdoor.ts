@@ -97,7 +97,8 @@ export function drawTrapdoor(into: Uint8Array, randomBytes: RandomBytes, hasTwoP
 /** As BigInts, which cannot be wiped: for the reference alone. */
 export function readTrapdoor(bytes: Uint8Array): Trapdoor {
   const view = viewOf(bytes);
-  const at = (field: (typeof TRAPDOOR_FIELDS)[number]) => readInteger(view, TRAPDOOR_FIELDS.indexOf(field) * SCALAR_BYTES);
+  const at = (field: (typeof TRAPDOOR_FIELDS)[number]) =>
+    readInteger(view, TRAPDOOR_FIELDS.indexOf(field) * SCALAR_BYTES);
   return { tau: at('tau'), alpha: at('alpha'), beta: at('beta'), gamma: at('gamma'), delta: at('delta') };
 }
 
