@@ -3,7 +3,8 @@
  * multiples, and a work area for each thread; and another one for the thread that computes the scalars, which is gone
  * when they are there.
  *
- * Both memories are overwritten from end to end once no thread is left that could write to them.
+ * The second is overwritten from end to end when they are there, the first once no thread is left to write to it; so are
+ * both after a failure.
  */
 import { invariant } from '../../common/index.ts';
 import { SCALAR_BYTES, type VerificationKey } from '../formats/index.ts';
@@ -27,7 +28,7 @@ import {
   wipeMemory,
 } from '../wasm/index.ts';
 import { Crew, type Jobs, OwnThread } from './crew.ts';
-import type { KeyArithmetic, PointGroup, PreparedKey } from './key-arithmetic.ts';
+import { type KeyArithmetic, type PointGroup, type PreparedKey, verificationKeyJob } from './key-arithmetic.ts';
 import type { ThreadKernels } from './thread-jobs.ts';
 import { drawTrapdoor, type RandomBytes, TRAPDOOR_BYTES } from './trapdoor.ts';
 
@@ -44,7 +45,8 @@ export class KernelArithmetic implements KeyArithmetic {
   /** G2's products take three times as long. */
   readonly slicePoints = { g1: SLICE_PRODUCTS_MAX, g2: SLICE_PRODUCTS_MAX / 2 };
   readonly #kernels: Kernels;
-  readonly #scratch: WebAssembly.Memory;
+  /** Until the scalars are there. */
+  #scratch: WebAssembly.Memory | undefined;
   readonly #regions: MemoryRegions;
   readonly #trapdoorAt: number;
   #jobs: Jobs | undefined;
@@ -60,7 +62,6 @@ export class KernelArithmetic implements KeyArithmetic {
 
   private constructor(kernels: Kernels) {
     this.#kernels = kernels;
-    this.#scratch = createKernelMemory();
     this.#regions = new MemoryRegions(kernels.memory, RESERVED_BYTES, MEMORY_BYTES_MAX);
     this.#trapdoorAt = this.#take(TRAPDOOR_BYTES);
   }
@@ -84,11 +85,15 @@ export class KernelArithmetic implements KeyArithmetic {
       return this.#run.run({ kind: 'table', shape, at: this.#take(fixedBaseBytes(this.#kernels, shape)) });
     };
     // The tables know nothing of the circuit: another thread makes them meanwhile.
+    const scratch = createKernelMemory();
+    this.#scratch = scratch;
     const [coefficients, g2, g1] = await Promise.all([
-      this.#run.run({ kind: 'scalars', circuit, scratch: this.#scratch, trapdoorAt: this.#trapdoorAt, g1At, g2At }),
+      this.#run.run({ kind: 'scalars', circuit, scratch, trapdoorAt: this.#trapdoorAt, g1At, g2At }),
       table('g2'),
       table('g1'),
     ]);
+    wipe(scratch);
+    this.#scratch = undefined;
     this.#products = { g1: { table: g1, scalarsAt: g1At }, g2: { table: g2, scalarsAt: g2At } };
     return { wires: r1cs.wires, publics: r1cs.publics, domainSize, coefficients, counts };
   }
@@ -105,16 +110,12 @@ export class KernelArithmetic implements KeyArithmetic {
   }
 
   verificationKey(zkey: Uint8Array): Promise<VerificationKey> {
-    return this.#run.run({ kind: 'verification-key', zkey });
+    return this.#run.run(verificationKeyJob(zkey));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#jobs?.[Symbol.asyncDispose]();
-    for (const memory of [this.#kernels.memory, this.#scratch]) {
-      // Grown by a thread, it is seen in its full length from here on.
-      memory.grow(0);
-      wipeMemory(memory, RESERVED_BYTES, memory.buffer.byteLength - RESERVED_BYTES);
-    }
+    for (const memory of [this.#kernels.memory, this.#scratch]) if (memory) wipe(memory);
   }
 
   get #run(): Jobs {
@@ -129,4 +130,11 @@ export class KernelArithmetic implements KeyArithmetic {
   #take(bytes: number): number {
     return this.#regions.take(bytes).at;
   }
+}
+
+/** From end to end, but for the kernels' constants. */
+function wipe(memory: WebAssembly.Memory): void {
+  // Grown by a thread, it is seen in its full length from here on.
+  memory.grow(0);
+  wipeMemory(memory, RESERVED_BYTES, memory.buffer.byteLength - RESERVED_BYTES);
 }

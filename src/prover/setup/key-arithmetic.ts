@@ -3,8 +3,9 @@
  * (reference-arithmetic.ts), which is their oracle and takes their place where none runs. For the same circuit and
  * random bytes both make the same key, byte for byte.
  */
-import type { VerificationKey } from '../formats/index.ts';
+import { parseZkey, type VerificationKey } from '../formats/index.ts';
 import type { KeyCounts } from '../wasm/index.ts';
+import type { VerificationKeyJob } from './thread-jobs.ts';
 import type { RandomBytes } from './trapdoor.ts';
 
 export type PointGroup = 'g1' | 'g2';
@@ -29,4 +30,10 @@ export interface KeyArithmetic extends AsyncDisposable {
   /** The points from..to of a group, affine in Montgomery form; no more than a slice. */
   multiply(group: PointGroup, from: number, to: number): Promise<Uint8Array>;
   verificationKey(zkey: Uint8Array): Promise<VerificationKey>;
+}
+
+/** Without the rest of the file, of which a thread would get a copy. */
+export function verificationKeyJob(zkey: Uint8Array): VerificationKeyJob {
+  const { header, sections } = parseZkey(zkey, { level: 'header' });
+  return { kind: 'verification-key', header, ic: sections.ic.slice() };
 }

@@ -3,7 +3,7 @@ import { invariant } from '../../common/index.ts';
 import type { VerificationKey } from '../formats/index.ts';
 import { keyCounts } from '../wasm/index.ts';
 import { Crew, type Jobs, OwnThread } from './crew.ts';
-import type { KeyArithmetic, PointGroup, PreparedKey } from './key-arithmetic.ts';
+import { type KeyArithmetic, type PointGroup, type PreparedKey, verificationKeyJob } from './key-arithmetic.ts';
 import { drawTrapdoor, firstHasTwoPowerOrder, type RandomBytes, TRAPDOOR_BYTES } from './trapdoor.ts';
 
 export class ReferenceArithmetic implements KeyArithmetic {
@@ -49,7 +49,7 @@ export class ReferenceArithmetic implements KeyArithmetic {
   }
 
   verificationKey(zkey: Uint8Array): Promise<VerificationKey> {
-    return this.#jobs.run({ kind: 'verification-key', zkey });
+    return this.#jobs.run(verificationKeyJob(zkey));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

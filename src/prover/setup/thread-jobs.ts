@@ -5,7 +5,7 @@
  * Secrets travel in shared memory only, so that there is one copy, which the asker overwrites at the end.
  */
 import type { ErrorJson } from '../../common/index.ts';
-import type { R1cs, VerificationKey } from '../formats/index.ts';
+import type { R1cs, VerificationKey, ZkeyHeader } from '../formats/index.ts';
 import type { KernelModule } from '../kernels/index.ts';
 import type { FixedBaseShape, FixedBaseTable } from '../wasm/index.ts';
 
@@ -81,9 +81,11 @@ export interface ReferenceMultiplyJob {
   readonly to: number;
 }
 
+/** From what a zkey's verification key is made of. */
 export interface VerificationKeyJob {
   readonly kind: 'verification-key';
-  readonly zkey: Uint8Array;
+  readonly header: ZkeyHeader;
+  readonly ic: Uint8Array;
 }
 
 /** What each kind of job is answered with. */
