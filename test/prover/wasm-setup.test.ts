@@ -215,6 +215,10 @@ describe('the scalars of a key on the kernels', () => {
       const file = writeR1cs({ wires, outputs: i % 3, publicInputs: i % 2, privateInputs: 1, rows });
       for (const kernels of modules) assert.deepEqual(await onKernels(kernels, file), inBigInt(file), kernels.name);
     }
+    // A domain of two is less than four lanes.
+    const row: Row = [[[1, 3n]], [[2, 5n]], [[3, 1n]]];
+    const small = writeR1cs({ wires: 4, outputs: 0, publicInputs: 0, privateInputs: 1, rows: [row] });
+    for (const kernels of modules) assert.deepEqual(await onKernels(kernels, small), inBigInt(small), kernels.name);
     const empty = writeR1cs({ wires: 1, outputs: 0, publicInputs: 0, privateInputs: 0, rows: [] });
     for (const kernels of modules) assert.deepEqual(await onKernels(kernels, empty), inBigInt(empty), kernels.name);
   });

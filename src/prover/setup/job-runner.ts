@@ -28,7 +28,10 @@ import type {
 } from './thread-jobs.ts';
 import { readTrapdoor, TRAPDOOR_BYTES } from './trapdoor.ts';
 
-/** By measurement at 2^17 (7 s of CPU, 0.4 GB), rows of 2^20 take a minute and 3 GB; beyond, a ceremony's phase 2 is the right tool. */
+/**
+ * By measurement at 2^17 (7 s of CPU, 0.4 GB), rows of 2^20 take a minute and 3 GB; beyond, a ceremony's phase 2 is the
+ * right tool.
+ */
 export const SETUP_DOMAIN_MAX = 2 ** 20;
 /** Wires that occur in no row still have points: what bounds memory where rows do not. */
 const SETUP_WIRES_MAX = 4 * SETUP_DOMAIN_MAX;
