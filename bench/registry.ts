@@ -8,13 +8,15 @@ import { fieldBench } from './prover/field/index.ts';
 import { msmBench } from './prover/msm/index.ts';
 import { nttBench } from './prover/ntt/index.ts';
 import { proveBench } from './prover/prove/index.ts';
+import { setupBench } from './prover/setup/index.ts';
 import { throughputBench } from './prover/throughput/index.ts';
 
-export type BenchName = 'prove' | 'prove-throughput' | 'msm' | 'ntt' | 'field';
+export type BenchName = 'prove' | 'prove-throughput' | 'setup' | 'msm' | 'ntt' | 'field';
 
 export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   prove: proveBench,
   'prove-throughput': throughputBench,
+  setup: setupBench,
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,

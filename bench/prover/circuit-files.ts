@@ -24,6 +24,7 @@ import { merkleInput } from '../../src/prover/merkle/index.ts';
 const LEAVES_MAX = 32;
 
 const ZKEY = 'circuit.zkey';
+const R1CS = 'circuit.r1cs';
 const WASM = 'circuit.wasm';
 const REST = 'circuit.json';
 
@@ -71,6 +72,7 @@ export async function prepareCircuitFiles(depth: number, options: PrepareCircuit
   };
   const directory = await mkdtemp(join(tmpdir(), 'zkraft-bench-'));
   await writeFile(zkeyPath(directory), circuit.zkey);
+  await writeFile(join(directory, R1CS), await artifacts.blobs.get(pinned.manifest.files.r1cs.digest));
   await writeFile(join(directory, WASM), circuit.wasm);
   await writeFile(join(directory, REST), JSON.stringify(rest));
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
@@ -100,6 +102,10 @@ export const zkeyPath = (directory: string): string => join(directory, ZKEY);
 
 export async function readZkey(directory: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(zkeyPath(directory)));
+}
+
+export async function readR1cs(directory: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(join(directory, R1CS)));
 }
 
 export interface BenchCircuit {

@@ -12,6 +12,8 @@ import { pointText, readInstance } from '../../bench/prover/msm/instance.ts';
 import { makeFfjavascript as makeNtt } from '../../bench/prover/ntt/ffjavascript.ts';
 import { readCoefficients, valuesText } from '../../bench/prover/ntt/instance.ts';
 import { makeBinary } from '../../bench/prover/prove/binary.ts';
+import { makeOurs as makeOurKeys } from '../../bench/prover/setup/ours.ts';
+import { makeReference } from '../../bench/prover/setup/reference.ts';
 import { Q, R } from '../../src/common/index.ts';
 import { readG1Montgomery, readInteger, viewOf, writeInteger } from '../../src/prover/formats/index.ts';
 import { G1, rootOfUnity } from '../../src/prover/reference/index.ts';
@@ -84,6 +86,15 @@ describe('what a baseline computes is what it is said to compute:', () => {
     });
     assert.equal(await baseline.result?.(), valuesText(bytesOf(values)));
     await baseline.close();
+  });
+
+  it('keys, which are those that ours makes', async () => {
+    const [baseline, ours] = [await makeReference(order('setup', {})), await makeOurKeys(order('setup', {}))];
+    for (const side of [baseline, ours]) await side.run(0, 1);
+    assert.match(baseline.name, /reference in BigInt/);
+    assert.notEqual(ours.tier, 'reference');
+    assert.match((await baseline.result?.()) ?? '', /^[0-9a-f]{64}$/);
+    assert.equal(await ours.result?.(), await baseline.result?.());
   });
 
   it('and a foreign prover is one whose proof verifies', async () => {

@@ -55,6 +55,7 @@ describe('zkraft bench', () => {
       [
         ['prove', 2],
         ['prove-throughput', 2],
+        ['setup', 2],
         ['msm', 'G1'],
         ['msm', 'G2'],
         ['ntt', 2],

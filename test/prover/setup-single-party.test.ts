@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
 import { parseR1cs, parseZkey, viewOf, visitTerms, writeWtns } from '../../src/prover/formats/index.ts';
+import { loadKernelModule, RESERVED_BYTES } from '../../src/prover/kernels/index.ts';
 import { Fr, rootOfUnity, verifyGroth16Reference } from '../../src/prover/reference/index.ts';
 import {
   checkProvingKey,
+  type SetupArithmetic,
   type SetupProgress,
   type SetupResult,
   singlePartySetup,
 } from '../../src/prover/setup/index.ts';
 import { type ChainCircuit, chainCircuit, writeR1cs } from '../support/chain-circuit.ts';
+import { KERNEL_NAMES } from '../support/kernels.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { closeSnarkjs, inMemory, loadSnarkjs, snarkjsProve, snarkjsVerify } from '../support/snarkjs-oracle.ts';
@@ -110,30 +114,89 @@ describe('one-party set-up', () => {
     assert.ok(ticks > 20, `${ticks} timer ticks`);
   });
 
-  it('stops at once when it is aborted, before and while it runs', async () => {
-    await assert.rejects(singlePartySetup(circuit.r1cs, { signal: AbortSignal.abort() }), isRefusal('cancelled'));
-    const controller = new AbortController();
-    let abortedAt = 0;
-    const running = singlePartySetup(chainCircuit(3000).r1cs, {
-      threads: 2,
-      signal: controller.signal,
-      onProgress: ({ stage }) => {
-        if (stage !== 'points' || abortedAt > 0) return;
-        abortedAt = performance.now();
-        controller.abort();
-      },
+  for (const threads of [0, 2]) {
+    it(`stops at once when it is aborted, before and while it runs, ${threads} threads`, async () => {
+      await assert.rejects(
+        singlePartySetup(circuit.r1cs, { threads, signal: AbortSignal.abort() }),
+        isRefusal('cancelled'),
+      );
+      for (const arithmetic of [undefined, 'reference'] as const) {
+        const controller = new AbortController();
+        let abortedAt = 0;
+        let reports = 0;
+        const running = singlePartySetup(chainCircuit(3000).r1cs, {
+          threads,
+          ...(arithmetic ? { arithmetic } : {}),
+          signal: controller.signal,
+          onProgress: ({ stage }) => {
+            if (stage === 'points') reports++;
+            if (stage !== 'points' || abortedAt > 0) return;
+            abortedAt = performance.now();
+            controller.abort();
+          },
+        });
+        await assert.rejects(running, isRefusal('cancelled'));
+        assert.ok(abortedAt > 0 && performance.now() - abortedAt < 5000);
+        assert.equal(reports, 1, 'nothing was done any more');
+      }
     });
-    await assert.rejects(running, isRefusal('cancelled'));
-    assert.ok(abortedAt > 0 && performance.now() - abortedAt < 5000);
+  }
+
+  it('lets others run between its jobs on the own thread', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await singlePartySetup(chainCircuit(1500).r1cs, { threads: 0 });
+    clearInterval(timer);
+    assert.ok(ticks > 5, `${ticks} timer ticks`);
   });
 
   it('refuses what is not an r1cs, circuits that are too large, and absurd numbers of threads', async () => {
     await assert.rejects(singlePartySetup(new Uint8Array(100)), isRefusal('r1cs_invalid'));
-    await assert.rejects(singlePartySetup(circuit.r1cs, { threads: 0 }), isRefusal('invalid_input', /threads/));
+    await assert.rejects(singlePartySetup(circuit.r1cs, { threads: -1 }), isRefusal('invalid_input', /threads/));
     const rows = Array.from({ length: 2 ** 20 }, () => [[], [], []] as const);
     const huge = writeR1cs({ wires: 1, outputs: 0, publicInputs: 0, privateInputs: 0, rows });
     await assert.rejects(singlePartySetup(huge), isRefusal('r1cs_invalid', /domain.*\.ptau/));
+    const wide = writeR1cs({ wires: 2 ** 22 + 1, outputs: 0, publicInputs: 0, privateInputs: 0, rows: [] });
+    await assert.rejects(singlePartySetup(wide), isRefusal('r1cs_invalid', /wires.*\.ptau/));
   });
+});
+
+describe('a key on the kernels', () => {
+  const seeded = (seed: number) => {
+    const random = new SeededRandom(seed);
+    return (count: number): Uint8Array => random.bytes(count);
+  };
+  const circuits: { readonly name: string; readonly r1cs: Uint8Array }[] = [];
+  before(async () => {
+    for (const depth of [1, 2, 5]) {
+      const { r1cs } = await compileCircuit(merkleSource(depth));
+      circuits.push({ name: `Merkle of depth ${depth}`, r1cs });
+    }
+    for (const steps of [1, 4, 5, 700]) circuits.push({ name: `a chain of ${steps}`, r1cs: chainCircuit(steps).r1cs });
+    const empty = { wires: 1, outputs: 0, publicInputs: 0, privateInputs: 0, rows: [] };
+    circuits.push({ name: 'nothing', r1cs: writeR1cs(empty) });
+  });
+
+  const expected = new Map<string, SetupResult>();
+  const makes = async (arithmetic: SetupArithmetic, threads: number, bytesMin = 0): Promise<void> => {
+    for (const [i, { name, r1cs }] of circuits.entries()) {
+      if (r1cs.length < bytesMin) continue;
+      const key = await singlePartySetup(r1cs, { arithmetic, threads, randomBytes: seeded(i) });
+      const reference =
+        expected.get(name) ??
+        (await singlePartySetup(r1cs, { arithmetic: 'reference', threads: 2, randomBytes: seeded(i) }));
+      expected.set(name, reference);
+      assert.equal(Buffer.compare(key.zkey, reference.zkey), 0, name);
+      assert.deepEqual(key.verificationKey, reference.verificationKey);
+    }
+  };
+  for (const name of KERNEL_NAMES) {
+    it(`is the reference's, byte for byte, on ${name}`, async () => makes(await loadKernelModule(name), 0));
+  }
+  for (const threads of [1, 3]) {
+    it(`is so with ${threads} threads`, async () =>
+      makes(await loadKernelModule(KERNEL_NAMES[0] ?? 'int2-memory'), threads, 50_000));
+  }
 });
 
 describe('the trapdoor', () => {
@@ -163,56 +226,105 @@ describe('the trapdoor', () => {
       gamma: [0n, 1n, Fr.modulus - 1n],
       delta: [0n, 1n, Fr.modulus - 1n, gamma, Fr.modulus - gamma],
     };
-    const drawn = scripted([
-      ...refused.tau,
-      tau,
-      ...refused.alpha,
-      alpha,
-      ...refused.beta,
-      beta,
-      ...refused.gamma,
-      gamma,
-      ...refused.delta,
-      delta,
-    ]);
-    const plain = scripted([tau, alpha, beta, gamma, delta]);
-    const [a, b] = [
-      await singlePartySetup(circuit.r1cs, { threads: 1, randomBytes: drawn.randomBytes }),
-      await singlePartySetup(circuit.r1cs, { threads: 1, randomBytes: plain.randomBytes }),
-    ];
-    assert.deepEqual(a.verificationKey, b.verificationKey);
-    assert.equal(Buffer.compare(a.zkey, b.zkey), 0, 'the key is a function of circuit and trapdoor');
-    assert.equal(plain.asked.length, 5);
-    assert.equal(drawn.asked.length, 5 + Object.values(refused).flat().length);
+    for (const arithmetic of [{}, { arithmetic: 'reference' }] as const) {
+      const drawn = scripted([
+        ...refused.tau,
+        tau,
+        ...refused.alpha,
+        alpha,
+        ...refused.beta,
+        beta,
+        ...refused.gamma,
+        gamma,
+        ...refused.delta,
+        delta,
+      ]);
+      const plain = scripted([tau, alpha, beta, gamma, delta]);
+      const [a, b] = [
+        await singlePartySetup(circuit.r1cs, { threads: 1, ...arithmetic, randomBytes: drawn.randomBytes }),
+        await singlePartySetup(circuit.r1cs, { threads: 1, ...arithmetic, randomBytes: plain.randomBytes }),
+      ];
+      assert.deepEqual(a.verificationKey, b.verificationKey);
+      assert.equal(Buffer.compare(a.zkey, b.zkey), 0, 'the key is a function of circuit and trapdoor');
+      assert.equal(plain.asked.length, 5);
+      assert.equal(drawn.asked.length, 5 + Object.values(refused).flat().length);
+    }
   });
 
-  it('is overwritten when the key is made, as are the random bytes it came from', async () => {
-    const random = new SeededRandom(6);
-    const drawn: Uint8Array[] = [];
-    const shared: SharedArrayBuffer[] = [];
-    const Original = globalThis.SharedArrayBuffer;
-    globalThis.SharedArrayBuffer = class extends Original {
+  /** Calls `made` with what is shared between threads while `run` runs: memories of kernels, and buffers. */
+  const watched = async (run: () => Promise<unknown>) => {
+    const [memories, buffers]: [WebAssembly.Memory[], SharedArrayBuffer[]] = [[], []];
+    const { SharedArrayBuffer: Buffers } = globalThis;
+    const { Memory } = WebAssembly;
+    globalThis.SharedArrayBuffer = class extends Buffers {
       constructor(byteLength: number) {
         super(byteLength);
-        shared.push(this);
+        buffers.push(this);
       }
     } as SharedArrayBufferConstructor;
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: ConstructorParameters<typeof Memory>[0]) {
+        super(descriptor);
+        memories.push(this);
+      }
+    };
     try {
-      await singlePartySetup(circuit.r1cs, {
-        threads: 1,
-        randomBytes: (count) => {
-          const bytes = random.bytes(count);
-          drawn.push(bytes);
-          return bytes;
-        },
-      });
+      await run();
     } finally {
-      globalThis.SharedArrayBuffer = Original;
+      globalThis.SharedArrayBuffer = Buffers;
+      WebAssembly.Memory = Memory;
     }
-    assert.ok(drawn.length >= 5 && shared.some((buffer) => buffer.byteLength === 5 * 32));
-    for (const bytes of [...drawn, ...shared.map((buffer) => new Uint8Array(buffer))]) {
-      assert.ok(bytes.every((byte) => byte === 0));
-    }
+    return { memories, buffers };
+  };
+  const isZero = (bytes: Uint8Array): boolean => Buffer.from(bytes).equals(Buffer.alloc(bytes.length));
+
+  for (const [how, threads, abort] of [
+    ['a thread', 1, false],
+    ['no thread', 0, false],
+    ['threads that were stopped', 2, true],
+  ] as const) {
+    it(`is overwritten in the end, with all that was made of it by ${how}`, async () => {
+      const random = new SeededRandom(6);
+      const drawn: Uint8Array[] = [];
+      const controller = new AbortController();
+      let sawSecrets = false;
+      const { memories, buffers } = await watched(async () => {
+        const running = singlePartySetup(chainCircuit(3000).r1cs, {
+          threads,
+          arithmetic: await loadKernelModule(KERNEL_NAMES[0] ?? 'int2-memory'),
+          signal: controller.signal,
+          randomBytes: (count) => {
+            const bytes = random.bytes(count);
+            drawn.push(bytes);
+            return bytes;
+          },
+          onProgress: ({ stage }) => {
+            if (stage !== 'points') return;
+            sawSecrets = true;
+            if (abort) controller.abort();
+          },
+        });
+        if (abort) await assert.rejects(running, isRefusal('cancelled'));
+        else await running;
+      });
+      assert.ok(sawSecrets && drawn.length >= 5 && drawn.every(isZero));
+      // The circuit is in a buffer; nothing that is secret is.
+      assert.deepEqual(
+        buffers.map((buffer) => buffer.byteLength),
+        [chainCircuit(3000).r1cs.length],
+      );
+      assert.equal(memories.length, 2);
+      for (const memory of memories) {
+        assert.ok(memory.buffer.byteLength > 1_048_576, 'it was used');
+        assert.ok(isZero(new Uint8Array(memory.buffer, RESERVED_BYTES)));
+      }
+    });
+  }
+
+  it('is overwritten by the reference too, as far as it is not in BigInts', async () => {
+    const { buffers } = await watched(() => singlePartySetup(circuit.r1cs, { threads: 1, arithmetic: 'reference' }));
+    assert.ok(buffers.some((buffer) => buffer.byteLength === 5 * 32));
+    assert.ok(buffers.every((buffer) => isZero(new Uint8Array(buffer))));
   });
 
   it('is not drawn for ever from a generator that is stuck', async () => {

@@ -20,7 +20,13 @@ import { parseR1cs, type VerificationKey } from '../formats/index.ts';
 import { merkleCircuitDepth } from '../merkle/index.ts';
 import { encodeWireNames } from '../merkle-witness/index.ts';
 import { type JobContext, runInThread } from '../pool/index.ts';
-import { type Phase2Stage, phase2Setup, singlePartySetup } from '../setup/index.ts';
+import {
+  chooseArithmetic,
+  type Phase2Stage,
+  phase2Setup,
+  type SetupArithmetic,
+  singlePartySetup,
+} from '../setup/index.ts';
 import { type CircomSource, compileCircuit } from './compile.ts';
 
 export type SetUpStage = 'compile' | 'key' | 'check' | 'store' | 'done';
@@ -39,6 +45,7 @@ export interface SetUpOptions {
   readonly artifacts: ArtifactStore;
   /** A prepared powers-of-tau file: the key is made by snarkjs's phase 2 instead of by one party from nothing. */
   readonly ptauPath?: string;
+  /** That make the key; 0 to 64. 0: none but the one that waits for it. Default: as many as the machine allows. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** `fraction` of the whole, from 0 to 1, never falling. */
@@ -57,8 +64,8 @@ export interface SetUpResult extends PinnedCircuit {
   readonly made: boolean;
 }
 
-/** Where each stage begins, as measured at depth 20; the key is what takes time. */
-const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.2, check: 0.75, store: 0.97, done: 1 };
+/** Where each stage begins, as measured at depth 20; compiling is what takes time. */
+const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.6, check: 0.78, store: 0.98, done: 1 };
 
 /**
  * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `cancelled`, and as the store
@@ -192,8 +199,10 @@ async function makeKey(
   const threads = Math.min(options.threads ?? availableParallelism(), KEY_THREADS_MAX);
   // snarkjs's phase 2 runs in a process of its own; ours in a thread, from which it starts more.
   if (ptauPath === undefined) {
+    // Chosen here: it may set flags of the whole process.
+    const order: KeyOrder = { r1cs, threads, arithmetic: await chooseArithmetic() };
     return await runInThread(
-      { moduleUrl: import.meta.url, exportName: 'makeKeyHere', args: { r1cs, threads } },
+      { moduleUrl: import.meta.url, exportName: 'makeKeyHere', args: order },
       (result) => result as MadeKey,
       { signal, timeoutMs: KEY_TIMEOUT_MS, onProgress: (fraction) => onFraction(fraction as number) },
     );
@@ -208,14 +217,18 @@ async function makeKey(
   return { ...made, constraints, wires, publics };
 }
 
+interface KeyOrder {
+  readonly r1cs: Uint8Array;
+  readonly threads: number;
+  readonly arithmetic: SetupArithmetic;
+}
+
 /** The job that `makeKey` runs in a thread. */
-export async function makeKeyHere(
-  order: { readonly r1cs: Uint8Array; readonly threads: number },
-  context: JobContext,
-): Promise<MadeKey> {
+export async function makeKeyHere(order: KeyOrder, context: JobContext): Promise<MadeKey> {
   const { constraints, wires, publics } = parseR1cs(order.r1cs);
   const { zkey, verificationKey } = await singlePartySetup(order.r1cs, {
     threads: order.threads,
+    arithmetic: order.arithmetic,
     onProgress: ({ done, total }) => context.progress(total > 0 ? done / total : 0),
   });
   return { zkey, verificationKey, constraints, wires, publics };

@@ -6,7 +6,7 @@
  * so the artifact that it ends up in says `single-party`. snarkjs's `zkey verify` cannot confirm it, as there is no
  * ptau to compare with; the contribution section holds a digest of the circuit and no contribution.
  *
- * Depth-20 Merkle (4,8xx constraints, domain 2^13): 21,100 G1 and 3,200 G2 products, about two seconds on two cores.
+ * What computes is behind `KeyArithmetic`: our kernels, or the reference in BigInt.
  */
 import { createHash, randomBytes as systemRandomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -16,14 +16,15 @@ import {
   G2_BYTES,
   readG1Montgomery,
   readG2Montgomery,
-  SCALAR_BYTES,
   type VerificationKey,
   viewOf,
   writeZkey,
 } from '../formats/index.ts';
-import { Crew } from './crew.ts';
-import type { Prepared } from './thread-jobs.ts';
-import { drawTrapdoor, type RandomBytes, TRAPDOOR_BYTES } from './trapdoor.ts';
+import { type KernelModule, selectKernels } from '../kernels/index.ts';
+import { KernelArithmetic } from './kernel-arithmetic.ts';
+import type { KeyArithmetic, PreparedKey } from './key-arithmetic.ts';
+import { ReferenceArithmetic } from './reference-arithmetic.ts';
+import type { RandomBytes } from './trapdoor.ts';
 
 export interface SetupProgress {
   readonly stage: 'scalars' | 'points' | 'key';
@@ -32,12 +33,17 @@ export interface SetupProgress {
   readonly total: number;
 }
 
+/** Our kernels, or BigInt. */
+export type SetupArithmetic = KernelModule | 'reference';
+
 export interface SinglePartyOptions {
   /** Ends the threads at once; the promise rejects with `cancelled`. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SetupProgress) => void;
-  /** 1 to 64. Default: what the machine or container allows, at most 8. */
+  /** 0 to 64; 0 is the caller's own, which is then busy throughout. Default: what the machine allows, at most 8. */
   readonly threads?: number;
+  /** What computes. Default `chooseArithmetic`; outside the main thread, give what was chosen there. */
+  readonly arithmetic?: SetupArithmetic;
   /** Where the trapdoor comes from; for tests only. Default: the system's generator. */
   readonly randomBytes?: RandomBytes;
 }
@@ -47,39 +53,42 @@ export interface SetupResult {
   readonly verificationKey: VerificationKey;
 }
 
-/** 2^20 rows take minutes in BigInt and about 1 GB; beyond, a ceremony's phase 2 is the right tool. */
-export const SETUP_DOMAIN_MAX = 2 ** 20;
 const THREADS_MAX = 64;
-/** Slices small enough for smooth progress and even load, large enough to share inversions. */
-const SLICE_POINTS = { g1: 1024, g2: 256 } as const;
 
-/** Makes the key of a circuit. `r1cs_invalid` when the file is malformed or too large; the main thread stays free. */
+/** The fastest kernels that this engine runs; BigInt where none does. To be called on the main thread (tiers.ts). */
+export async function chooseArithmetic(): Promise<SetupArithmetic> {
+  try {
+    return (await selectKernels()).kernel;
+  } catch (error) {
+    if (ZkraftError.from(error).code !== 'backend_unavailable') throw error;
+    return 'reference';
+  }
+}
+
+/**
+ * Makes the key of a circuit. `r1cs_invalid` when the file is malformed or too large, `overloaded` when the system has
+ * not enough memory, `cancelled`. With threads, the calling one stays free.
+ */
 export async function singlePartySetup(r1cs: Uint8Array, options: SinglePartyOptions = {}): Promise<SetupResult> {
+  const { signal, onProgress, randomBytes = systemRandomBytes } = options;
   const threads = options.threads ?? Math.min(availableParallelism(), 8);
-  if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
-    throw new ZkraftError('invalid_input', `threads is ${threads}; it must be 1 to ${THREADS_MAX}`, {
+  if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
+    throw new ZkraftError('invalid_input', `threads is ${threads}; it must be 0 to ${THREADS_MAX}`, {
       field: 'threads',
     });
   }
-  const secrets: SharedArrayBuffer[] = [];
-  await using crew = new Crew(threads, options.signal);
-  try {
-    const trapdoor = new SharedArrayBuffer(TRAPDOOR_BYTES);
-    secrets.push(trapdoor);
-    drawTrapdoor(new Uint8Array(trapdoor), options.randomBytes ?? systemRandomBytes);
-
-    options.onProgress?.({ stage: 'scalars', done: 0, total: 0 });
-    const prepared = await crew.run({ kind: 'prepare', r1cs, domainSizeMax: SETUP_DOMAIN_MAX, trapdoor });
-    secrets.push(prepared.g1, prepared.g2);
-
-    const points = await multiplyAll(crew, prepared, options.onProgress);
-    const zkey = assemble(prepared, points, circuitDigest(r1cs));
-    options.onProgress?.({ stage: 'key', done: points.total, total: points.total });
-    const verificationKey = await crew.run({ kind: 'verification-key', zkey });
-    return { zkey, verificationKey };
-  } finally {
-    for (const secret of secrets) new Uint8Array(secret).fill(0);
-  }
+  const chosen = options.arithmetic ?? (await chooseArithmetic());
+  await using arithmetic =
+    chosen === 'reference'
+      ? await ReferenceArithmetic.create(threads, signal)
+      : await KernelArithmetic.create(chosen, threads, signal);
+  arithmetic.drawTrapdoor(randomBytes);
+  onProgress?.({ stage: 'scalars', done: 0, total: 0 });
+  const prepared = await arithmetic.prepare(r1cs);
+  const points = await multiplyAll(arithmetic, prepared, onProgress);
+  const zkey = assemble(prepared, points, circuitDigest(r1cs));
+  onProgress?.({ stage: 'key', done: points.total, total: points.total });
+  return { zkey, verificationKey: await arithmetic.verificationKey(zkey) };
 }
 
 interface Points {
@@ -88,33 +97,32 @@ interface Points {
   readonly total: number;
 }
 
-/** All products, in slices over the crew. The slow group first, so that the end is not left to one thread. */
+/** All products, in slices. The slow group first, so that the end is not left to one thread. */
 async function multiplyAll(
-  crew: Crew,
-  prepared: Prepared,
+  arithmetic: KeyArithmetic,
+  { counts }: PreparedKey,
   onProgress: SinglePartyOptions['onProgress'],
 ): Promise<Points> {
-  const counts = { g1: prepared.g1.byteLength / SCALAR_BYTES, g2: prepared.g2.byteLength / SCALAR_BYTES };
   const sizes = { g1: G1_BYTES, g2: G2_BYTES };
   const out = { g1: new Uint8Array(counts.g1 * G1_BYTES), g2: new Uint8Array(counts.g2 * G2_BYTES) };
   const total = counts.g1 + counts.g2;
   let done = 0;
-  const slices = (['g2', 'g1'] as const).flatMap((group) =>
-    Array.from({ length: Math.ceil(counts[group] / SLICE_POINTS[group]) }, async (_, i) => {
-      const from = i * SLICE_POINTS[group];
-      const to = Math.min(from + SLICE_POINTS[group], counts[group]);
-      const points = await crew.run({ kind: 'multiply', group, scalars: prepared[group], from, to });
-      out[group].set(points, from * sizes[group]);
+  const slices = (['g2', 'g1'] as const).flatMap((group) => {
+    const slice = arithmetic.slicePoints[group];
+    return Array.from({ length: Math.ceil(counts[group] / slice) }, async (_, i) => {
+      const from = i * slice;
+      const to = Math.min(from + slice, counts[group]);
+      out[group].set(await arithmetic.multiply(group, from, to), from * sizes[group]);
       done += to - from;
       onProgress?.({ stage: 'points', done, total });
-    }),
-  );
+    });
+  });
   await Promise.all(slices);
   return { ...out, total };
 }
 
-/** Cuts the two lists of points into sections, in the order in which thread.ts laid them out. */
-function assemble(prepared: Prepared, points: Points, digest: Uint8Array): Uint8Array {
+/** Cuts the two lists of points into sections, in the order of `KeyCounts`. */
+function assemble(prepared: PreparedKey, points: Points, digest: Uint8Array): Uint8Array {
   const { wires, publics, domainSize, coefficients } = prepared;
   const cutter = (bytes: Uint8Array, size: number) => {
     let at = 0;

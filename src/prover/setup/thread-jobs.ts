@@ -1,55 +1,116 @@
 /**
- * What a set-up thread can be asked for: the contract between single-party.ts and thread.ts.
+ * What a set-up can ask of a thread: the contract between the two arithmetics (kernel-arithmetic.ts,
+ * reference-arithmetic.ts) and job-runner.ts.
  *
- * Secret scalars travel in SharedArrayBuffers only, so that there is one copy, which the asker overwrites at the end.
+ * Secrets travel in shared memory only, so that there is one copy, which the asker overwrites at the end.
  */
 import type { ErrorJson } from '../../common/index.ts';
-import type { VerificationKey } from '../formats/index.ts';
+import type { R1cs, VerificationKey, ZkeyHeader } from '../formats/index.ts';
+import type { KernelModule } from '../kernels/index.ts';
+import type { FixedBaseShape, FixedBaseTable } from '../wasm/index.ts';
 
-/** Parses the circuit and computes every scalar of its key. `r1cs_invalid` when it is malformed or too large. */
-export interface PrepareJob {
-  readonly kind: 'prepare';
+/** Given to a thread when it starts; undefined where it computes in BigInt. */
+export type ThreadKernels =
+  | {
+      readonly kernel: KernelModule;
+      readonly memory: WebAssembly.Memory;
+      /** `multiplyWorkBytes` of the memory, for this thread alone. */
+      readonly workAt: number;
+    }
+  | undefined;
+
+/** Parses the circuit. `r1cs_invalid` when it is malformed or too large. */
+export interface ReadJob {
+  readonly kind: 'read';
+  /** In shared memory: the rows that come back are a view of it. */
   readonly r1cs: Uint8Array;
-  readonly domainSizeMax: number;
+}
+
+export interface ReadCircuit {
+  readonly r1cs: R1cs;
+  readonly domainSize: number;
+}
+
+/** The key's coefficient section, and every scalar of the key into the threads' memory (`KeyCounts`). */
+export interface ScalarsJob {
+  readonly kind: 'scalars';
+  readonly circuit: ReadCircuit;
+  /** A memory of its own, shared with the asker, who overwrites it. */
+  readonly scratch: WebAssembly.Memory;
+  readonly trapdoorAt: number;
+  readonly g1At: number;
+  readonly g2At: number;
+}
+
+/** The table of a generator, at an address of the threads' memory. */
+export interface TableJob {
+  readonly kind: 'table';
+  readonly shape: FixedBaseShape;
+  readonly at: number;
+}
+
+/** Multiplies a generator by scalars in the threads' memory; answers with affine points in Montgomery form. */
+export interface MultiplyJob {
+  readonly kind: 'multiply';
+  readonly table: FixedBaseTable;
+  readonly scalarsAt: number;
+  readonly count: number;
+}
+
+/** Coefficient section and scalars, in BigInt. */
+export interface ReferenceScalarsJob {
+  readonly kind: 'reference-scalars';
+  readonly circuit: ReadCircuit;
   /** TRAPDOOR_BYTES */
   readonly trapdoor: SharedArrayBuffer;
 }
 
-/** The scalars in the order of sections, 32 bytes little-endian each. */
-export interface Prepared {
-  readonly wires: number;
-  readonly publics: number;
-  readonly domainSize: number;
+/** The scalars, 32 bytes little-endian each, in the order of `KeyCounts`. */
+export interface ReferenceScalars {
   readonly coefficients: Uint8Array;
-  /** alpha, beta, delta, then IC, A, B1, C, H */
   readonly g1: SharedArrayBuffer;
-  /** beta, gamma, delta, then B2 */
   readonly g2: SharedArrayBuffer;
 }
 
-/** Multiplies the generator by the scalars from..to; answers with affine points in Montgomery form. */
-export interface MultiplyJob {
-  readonly kind: 'multiply';
+/** As `MultiplyJob`, in BigInt: the scalars from..to. */
+export interface ReferenceMultiplyJob {
+  readonly kind: 'reference-multiply';
   readonly group: 'g1' | 'g2';
   readonly scalars: SharedArrayBuffer;
   readonly from: number;
   readonly to: number;
 }
 
+/** From what a zkey's verification key is made of. */
 export interface VerificationKeyJob {
   readonly kind: 'verification-key';
-  readonly zkey: Uint8Array;
+  readonly header: ZkeyHeader;
+  readonly ic: Uint8Array;
 }
 
-export type Job = PrepareJob | MultiplyJob | VerificationKeyJob;
+/** What each kind of job is answered with. */
+interface Results {
+  readonly read: ReadCircuit;
+  readonly scalars: Uint8Array;
+  readonly table: FixedBaseTable;
+  readonly multiply: Uint8Array;
+  readonly 'reference-scalars': ReferenceScalars;
+  readonly 'reference-multiply': Uint8Array;
+  readonly 'verification-key': VerificationKey;
+}
 
-export type Result<J extends Job> = J extends PrepareJob
-  ? Prepared
-  : J extends MultiplyJob
-    ? Uint8Array
-    : VerificationKey;
+export type Job =
+  | ReadJob
+  | ScalarsJob
+  | TableJob
+  | MultiplyJob
+  | ReferenceScalarsJob
+  | ReferenceMultiplyJob
+  | VerificationKeyJob;
+
+export type Result<J extends Job = Job> = Results[J['kind']];
 
 export interface Answer {
-  readonly result?: Prepared | Uint8Array | VerificationKey;
+  readonly result?: Result;
   readonly error?: ErrorJson;
 }

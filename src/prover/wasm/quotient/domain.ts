@@ -151,8 +151,10 @@ function writeTwiddles(kernels: Kernels, at: number, start: bigint, ratio: bigin
 }
 
 /** Where element i stands: its pack's address and lane within an array at 0. */
-export function placeOf(domain: Domain, i: number): number {
-  const { rowSize, rowPacks, packBytes } = domain;
+export function placeOf(
+  { rowSize, rowPacks, packBytes }: Pick<Domain, 'rowSize' | 'rowPacks' | 'packBytes'>,
+  i: number,
+): number {
   const column = i % rowSize;
   const pack = ((i - column) / rowSize) * rowPacks + (column % rowPacks);
   return pack * packBytes + 8 * Math.floor(column / rowPacks);

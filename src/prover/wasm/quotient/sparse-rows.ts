@@ -41,6 +41,9 @@ export interface SparseRows {
   readonly wires: number;
 }
 
+/** Where a row's value goes (`placeOf`): of a domain's order, that is all that counts here. */
+export type RowPlaces = Pick<Domain, 'size' | 'rows' | 'rowSize' | 'rowPacks' | 'packBytes'>;
+
 type Kind = 'zero' | 'one' | 'minusOne' | 'product';
 
 const storedBytes = (value: bigint): Uint8Array => {
@@ -74,7 +77,7 @@ interface Entry {
 
 /** The first pass: how many terms each row has, and where it will stand. */
 export class SparseRowsDraft {
-  readonly #domain: Domain;
+  readonly #domain: RowPlaces;
   readonly #wires: number;
   readonly #lanes: number;
   readonly #chunks: CoefficientChunks;
@@ -86,7 +89,7 @@ export class SparseRowsDraft {
   readonly #orders: readonly Uint32Array[];
   readonly #programWords: readonly number[];
 
-  constructor(domain: Domain, lanes: number, wires: number, chunks: CoefficientChunks) {
+  constructor(domain: RowPlaces, lanes: number, wires: number, chunks: CoefficientChunks) {
     this.#domain = domain;
     this.#wires = wires;
     this.#lanes = lanes;
