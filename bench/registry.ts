@@ -9,12 +9,16 @@ import { msmBench } from './prover/msm/index.ts';
 import { nttBench } from './prover/ntt/index.ts';
 import { proveBench } from './prover/prove/index.ts';
 import { throughputBench } from './prover/throughput/index.ts';
+import { verifyBench } from './prover/verify/index.ts';
+import { verifyBatchBench } from './prover/verify-batch/index.ts';
 
-export type BenchName = 'prove' | 'prove-throughput' | 'msm' | 'ntt' | 'field';
+export type BenchName = 'prove' | 'prove-throughput' | 'verify' | 'verify-batch' | 'msm' | 'ntt' | 'field';
 
 export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   prove: proveBench,
   'prove-throughput': throughputBench,
+  verify: verifyBench,
+  'verify-batch': verifyBatchBench,
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,

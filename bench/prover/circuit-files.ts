@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import {
   type CircuitArtifacts,
   type CircuitInput,
+  createProver,
   loadCircuit,
   MerkleTree,
   openDirectoryArtifacts,
+  type ProofClaim,
   poseidon2,
   setUpMerkleCircuit,
   type VerificationKey,
@@ -25,6 +27,7 @@ const LEAVES_MAX = 32;
 const ZKEY = 'circuit.zkey';
 const WASM = 'circuit.wasm';
 const REST = 'circuit.json';
+const PROOFS_FILE = 'proofs.json';
 
 interface Rest {
   readonly digest: string;
@@ -74,6 +77,33 @@ async function inputsOf(depth: number): Promise<CircuitInput[]> {
   return leaves.map((leaf, leafIndex) =>
     merkleInput({ leaf, leafIndex, externalHash: 0n, path: tree.path(leafIndex) }),
   );
+}
+
+/** So many as one slice of a batch; all differ, as each is made with randomness of its own. */
+export const PROOFS = 64;
+
+/** Adds proofs of the inputs, in turn, to what `prepareCircuitFiles` made. */
+export async function prepareProofs(directory: string): Promise<void> {
+  const { circuit, inputFor } = await readCircuitFiles(directory);
+  const prover = await createProver();
+  try {
+    const runs = Array.from({ length: PROOFS }, (_, i) => prover.prove(circuit, inputFor(i)));
+    const proofs = (await Promise.all(runs)).map(({ proof, publicSignals }): ProofClaim => ({ proof, publicSignals }));
+    await writeFile(join(directory, PROOFS_FILE), JSON.stringify(proofs));
+  } finally {
+    await prover.close();
+  }
+}
+
+/** What `prepareProofs` left there, and the key to verify them with. */
+export async function readProofs(
+  directory: string,
+): Promise<{ readonly verificationKey: VerificationKey; readonly proofs: readonly ProofClaim[] }> {
+  const [rest, proofs] = await Promise.all([REST, PROOFS_FILE].map((name) => readFile(join(directory, name), 'utf8')));
+  return {
+    verificationKey: (JSON.parse(rest ?? '') as Rest).verificationKey,
+    proofs: JSON.parse(proofs ?? '') as readonly ProofClaim[],
+  };
 }
 
 export const zkeyPath = (directory: string): string => join(directory, ZKEY);
