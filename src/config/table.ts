@@ -85,8 +85,8 @@ export const SETTINGS = {
   'coordinator.verify_threads': setting(count(1, 64), 1, 'Threads that verify the proofs which workers hand in.'),
   'coordinator.verify_wait': setting(
     duration,
-    '5ms',
-    'The most that a proof waits for others to be verified with, while a thread is idle; together they cost less.',
+    '10ms',
+    'The most that a proof waits for others, to be verified with them for less; where they come more seldom, it does not.',
   ),
   'coordinator.worker_token': setting(
     text(512),

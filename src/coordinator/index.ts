@@ -43,7 +43,7 @@ export interface CoordinatorOptions {
   readonly store: SchedulingStore & StoreHealth;
   readonly artifacts: ArtifactStore;
   readonly verifier: Prover;
-  /** The most that a proof waits for others to be verified with, while a thread is idle. Default 5. */
+  /** The most that a proof waits for others to be verified with, where others come as often. Default 10. */
   readonly verifyWaitMs?: number;
   /** A log of the caller's making; else one node's, in `logDir`. Either is closed with the coordinator. */
   readonly log?: ReplicatedLog<readonly StateEvent[]>;

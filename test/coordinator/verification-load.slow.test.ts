@@ -6,6 +6,8 @@ import { loadText, VerificationLoad } from '../support/verification-load.ts';
 /** Proofs a second that a coordinator with one verifying thread must keep up with. */
 const RATE = 200;
 const CPU_MS_MAX = 1.5;
+/** By which the event loop may be later (p99) than without any proofs. */
+const LATER_MS_MAX = 50;
 /** A neighbour can take a processor away for a while: the best of so many tries counts. */
 const TRIES = 3;
 
@@ -29,14 +31,16 @@ describe('verification under load', () => {
 
   it(`keeps up with ${RATE} proofs a second and leaves the main thread to the scheduler`, async (t) => {
     let [keptUp, late] = [0, Number.POSITIVE_INFINITY];
-    for (let i = 0; i < TRIES && (keptUp < 0.95 * RATE || late > 20); i++) {
+    for (let i = 0; i < TRIES && (keptUp < 0.95 * RATE || late > LATER_MS_MAX); i++) {
+      const idle = await load.measure({ seconds: 2, ratePerSecond: 0 });
+      t.diagnostic(`without any proofs the event loop is late by ${idle.loopDelayMs.p99.toFixed(2)} ms (p99)`);
       const figures = await load.measure({ seconds: 5, ratePerSecond: RATE });
       t.diagnostic(loadText(`${RATE} a second`, figures));
       keptUp = Math.max(keptUp, figures.perSecond);
-      late = Math.min(late, figures.loopDelayMs.p99);
+      late = Math.min(late, figures.loopDelayMs.p99 - idle.loopDelayMs.p99);
     }
     assert.ok(keptUp >= 0.95 * RATE, `${keptUp} a second`);
-    assert.ok(late <= 20, `${late} ms`);
+    assert.ok(late <= LATER_MS_MAX, `${late} ms later than without`);
   });
 
   it(`keeps up with them beside a worker that always has 20 bad proofs waiting`, async (t) => {

@@ -2,7 +2,8 @@
  * Proofs on their way to the verifier's threads: which go together, which go alone, and who waits for whom.
  *
  * Many proofs under one key cost less than half of what each costs by itself, so what arrives while a thread is busy goes
- * together, up to 64 under one key; and one that finds a thread idle waits a few milliseconds for company. A bad proof
+ * together, up to 64 under one key; and one that finds a thread idle waits a few milliseconds for company, if there is
+ * some to expect: the one before it came less than so many milliseconds before. A bad proof
  * among good ones costs the batch a search for it, some ten times a good one's price, and a second look in BigInt, two
  * hundred times as much. So that nobody pays for another's:
  *
@@ -37,7 +38,7 @@ export interface VerificationQueueOptions {
   readonly verifier: Pick<Prover, 'verifyBatch' | 'threads'>;
   /** Most proofs waiting. */
   readonly queueMax: number;
-  /** The most that a proof waits for others while a thread is idle. */
+  /** The most that a proof waits for others while a thread is idle; and none does whose last one was longer ago. */
   readonly waitMs: number;
   /** Of one batch, in the threads. */
   readonly timeoutMs: number;
@@ -51,7 +52,8 @@ export const BATCH_MAX = 64;
 const RECORDS_MAX = 4_096;
 
 interface Entry extends QueuedProof {
-  readonly queuedAtMs: number;
+  /** When it need not wait for company any longer. */
+  readonly dueMs: number;
   readonly resolve: (answer: ProofAnswer) => void;
   readonly reject: (error: unknown) => void;
   /** It was in a batch whose answer was not about itself. */
@@ -66,6 +68,8 @@ export class VerificationQueue {
   readonly #records = new Map<string, number>();
   /** Proofs in the threads, by worker. */
   readonly #inThreads = new Map<string, number>();
+  /** When the last one came. */
+  #lastMs = Number.NEGATIVE_INFINITY;
   #running = 0;
   #aloneIsRunning = false;
   #aloneWasLast = false;
@@ -88,7 +92,11 @@ export class VerificationQueue {
     const refusal = this.#refusal(proof.workerId);
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...proof, queuedAtMs: performance.now(), resolve, reject, alone: false });
+      const nowMs = performance.now();
+      const { waitMs } = this.#options;
+      const dueMs = nowMs - this.#lastMs < waitMs ? nowMs + waitMs : nowMs;
+      this.#lastMs = nowMs;
+      this.#waiting.push({ ...proof, dueMs, resolve, reject, alone: false });
       this.#dispatch();
     });
   }
@@ -133,7 +141,7 @@ export class VerificationQueue {
     const batch = this.#batch();
     const [first] = batch;
     if (first === undefined) return alone && [alone];
-    const leftMs = first.queuedAtMs + this.#options.waitMs - performance.now();
+    const leftMs = first.dueMs - performance.now();
     // Where one waits that goes alone, it is its turn next, and it may take long.
     return alone !== undefined || leftMs <= 0 || batch.length === BATCH_MAX ? batch : leftMs;
   }

@@ -21,7 +21,7 @@ export interface ProofJudgeOptions {
   readonly metrics: CoordinatorMetrics;
   /** Most proofs waiting for a thread. */
   readonly queueMax?: number;
-  /** The most that a proof waits for others to be verified with, while a thread is idle. */
+  /** The most that a proof waits for others to be verified with, where others come as often. Default 10. */
   readonly waitMs?: number;
   readonly timeoutMs?: number;
 }
@@ -47,7 +47,7 @@ export class ProofJudge {
 
   constructor(options: ProofJudgeOptions) {
     this.#options = options;
-    const { verifier, metrics, queueMax = 256, waitMs = 5, timeoutMs = 30_000 } = options;
+    const { verifier, metrics, queueMax = 256, waitMs = 10, timeoutMs = 30_000 } = options;
     const onBatch = (proofs: number): void => metrics.observe('coordinator_verify_batch_proofs', proofs);
     this.#queue = new VerificationQueue({ verifier, queueMax, waitMs, timeoutMs, onBatch });
     metrics.beforeScrape(() => metrics.set('coordinator_verify_waiting', this.#queue.waiting));
