@@ -14,7 +14,7 @@ export const verifyBatchBench: Bench = {
   needsCircuit: true,
   needsProofs: true,
   perSecond: true,
-  cases: ({ depth }) => [{ depth, proofs: PROOFS }],
+  cases: ({ depth, threads }) => [{ depth, threads, proofs: PROOFS }],
   contender: async (side) =>
     side === 'ours' ? (await import('./ours.ts')).makeOurs : (await import('../verify/snarkjs.ts')).makeSnarkjs,
 };

@@ -1,8 +1,8 @@
 /**
  * `bench verify`: one proof of the Merkle circuit verified, on one thread, the key prepared and everything warm.
  *
- * From snarkjs's JSON to true, on both sides: reading, checks of the points, pairing. On the caller's own thread, as the
- * baseline is: what it costs, and not what it costs to send it elsewhere.
+ * From snarkjs's JSON to true, on both sides: reading, checks of the points, pairing. Ours is on the caller's own
+ * thread: what it costs, and not what it costs to send it elsewhere.
  */
 import type { Bench } from '../../bench.ts';
 
@@ -14,7 +14,7 @@ export const verifyBench: Bench = {
   warmUp: 200,
   needsCircuit: true,
   needsProofs: true,
-  cases: ({ depth }) => [{ depth }],
+  cases: ({ depth, threads }) => [{ depth, threads }],
   contender: async (side) =>
     side === 'ours' ? (await import('./ours.ts')).makeOurs : (await import('./snarkjs.ts')).makeSnarkjs,
 };

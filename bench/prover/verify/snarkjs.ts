@@ -1,4 +1,8 @@
-/** The baseline of `bench verify`: snarkjs on one thread, its curve built once. `bench verify-batch` has the same one. */
+/**
+ * The baseline of `bench verify` and `bench verify-batch`: snarkjs, its curve built once, with threads of its own as its
+ * users have it. With `--threads 1` it has the single-threaded curve, which sends nothing to and fro and verifies in half
+ * the time.
+ */
 import { ZkraftError } from '../../../src/common/index.ts';
 import type { ProofClaim } from '../../../src/prover/index.ts';
 import type { Contender, ContenderOrder } from '../../harness/contender.ts';
@@ -8,9 +12,9 @@ import { loadSnarkjs } from '../snarkjs-curve.ts';
 
 export async function makeSnarkjs(order: ContenderOrder): Promise<Contender> {
   const { verificationKey, proofs } = await readProofs(circuitDirOf(order));
-  const { snarkjs, curve, name } = await loadSnarkjs(1);
+  const { snarkjs, curve, name } = await loadSnarkjs(order.threads);
   return {
-    name: `${name}, single-threaded`,
+    name: order.threads === 1 ? `${name}, single-threaded` : name,
     run: async (sample, operations) => {
       for (let i = 0; i < operations; i++) {
         const { proof, publicSignals } = proofs[(sample + i) % proofs.length] as ProofClaim;
