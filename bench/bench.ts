@@ -12,6 +12,8 @@ export interface Bench {
   readonly warmUp?: number;
   /** True when it works on the Merkle circuit of --depth, whose keys are then made if they are missing. */
   readonly needsCircuit: boolean;
+  /** True when it works on finished proofs of that circuit. */
+  readonly needsProofs?: true;
   /** True when a foreign prover can stand beside it (--vs-binary). */
   readonly takesBinary?: true;
   /** True when the question is how many a second. */

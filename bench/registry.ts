@@ -10,13 +10,17 @@ import { nttBench } from './prover/ntt/index.ts';
 import { proveBench } from './prover/prove/index.ts';
 import { setupBench } from './prover/setup/index.ts';
 import { throughputBench } from './prover/throughput/index.ts';
+import { verifyBench } from './prover/verify/index.ts';
+import { verifyBatchBench } from './prover/verify-batch/index.ts';
 
-export type BenchName = 'prove' | 'prove-throughput' | 'setup' | 'msm' | 'ntt' | 'field';
+export type BenchName = 'prove' | 'prove-throughput' | 'setup' | 'verify' | 'verify-batch' | 'msm' | 'ntt' | 'field';
 
 export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   prove: proveBench,
   'prove-throughput': throughputBench,
   setup: setupBench,
+  verify: verifyBench,
+  'verify-batch': verifyBatchBench,
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,

@@ -6,7 +6,7 @@ import { measureCase } from './harness/launch.ts';
 import { describeMachine } from './harness/machine.ts';
 import { type BenchReport, type BenchResult, resultOf } from './harness/report.ts';
 import type { BenchOptions } from './options.ts';
-import { type CircuitFiles, prepareCircuitFiles } from './prover/circuit-files.ts';
+import { type CircuitFiles, prepareCircuitFiles, prepareProofs } from './prover/circuit-files.ts';
 import { BENCHES } from './registry.ts';
 
 export interface BenchContext {
@@ -25,6 +25,7 @@ export async function runBenches(options: BenchOptions, context: BenchContext): 
     ? await prepareCircuitFiles(options.depth, context)
     : undefined;
   try {
+    if (circuit && benches.some((bench) => bench.needsProofs)) await prepareProofs(circuit.directory);
     const reports: BenchReport[] = [];
     for (const binary of options.nodes) {
       const results: BenchResult[] = [];

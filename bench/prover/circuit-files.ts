@@ -10,10 +10,12 @@ import { join } from 'node:path';
 import {
   type CircuitArtifacts,
   type CircuitInput,
+  createProver,
   loadCircuit,
   MerkleTree,
   type MerkleWireMap,
   openDirectoryArtifacts,
+  type ProofClaim,
   poseidon2,
   setUpMerkleCircuit,
   type VerificationKey,
@@ -27,6 +29,7 @@ const ZKEY = 'circuit.zkey';
 const R1CS = 'circuit.r1cs';
 const WASM = 'circuit.wasm';
 const REST = 'circuit.json';
+const PROOFS_FILE = 'proofs.json';
 
 interface Rest {
   readonly digest: string;
@@ -96,6 +99,33 @@ async function inputsOf(depth: number): Promise<CircuitInput[]> {
   return leaves.map((leaf, leafIndex) =>
     merkleInput({ leaf, leafIndex, externalHash: 0n, path: tree.path(leafIndex) }),
   );
+}
+
+/** So many as one slice of a batch; all differ, as each is made with randomness of its own. */
+export const PROOFS = 64;
+
+/** Adds proofs of the inputs, in turn, to what `prepareCircuitFiles` made. */
+export async function prepareProofs(directory: string): Promise<void> {
+  const { circuit, inputFor } = await readCircuitFiles(directory);
+  const prover = await createProver();
+  try {
+    const runs = Array.from({ length: PROOFS }, (_, i) => prover.prove(circuit, inputFor(i)));
+    const proofs = (await Promise.all(runs)).map(({ proof, publicSignals }): ProofClaim => ({ proof, publicSignals }));
+    await writeFile(join(directory, PROOFS_FILE), JSON.stringify(proofs));
+  } finally {
+    await prover.close();
+  }
+}
+
+/** What `prepareProofs` left there, and the key to verify them with. */
+export async function readProofs(
+  directory: string,
+): Promise<{ readonly verificationKey: VerificationKey; readonly proofs: readonly ProofClaim[] }> {
+  const [rest, proofs] = await Promise.all([REST, PROOFS_FILE].map((name) => readFile(join(directory, name), 'utf8')));
+  return {
+    verificationKey: (JSON.parse(rest ?? '') as Rest).verificationKey,
+    proofs: JSON.parse(proofs ?? '') as readonly ProofClaim[],
+  };
 }
 
 export const zkeyPath = (directory: string): string => join(directory, ZKEY);

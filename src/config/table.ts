@@ -83,6 +83,11 @@ export const SETTINGS = {
   'coordinator.task_timeout': setting(duration, '5m', 'The most that one attempt at a task may take.'),
   'coordinator.max_attempts': setting(count(1, 100), 5, 'A task fails when it was tried this often.'),
   'coordinator.verify_threads': setting(count(1, 64), 1, 'Threads that verify the proofs which workers hand in.'),
+  'coordinator.verify_wait': setting(
+    duration,
+    '10ms',
+    'The most that a proof waits for others, to be verified with them for less; where they come more seldom, it does not.',
+  ),
   'coordinator.worker_token': setting(
     text(512),
     '',

@@ -43,6 +43,8 @@ export interface CoordinatorOptions {
   readonly store: SchedulingStore & StoreHealth;
   readonly artifacts: ArtifactStore;
   readonly verifier: Prover;
+  /** The most that a proof waits for others to be verified with, where others come as often. Default 10. */
+  readonly verifyWaitMs?: number;
   /** A log of the caller's making; else one node's, in `logDir`. Either is closed with the coordinator. */
   readonly log?: ReplicatedLog<readonly StateEvent[]>;
   readonly logDir?: string;
@@ -256,10 +258,15 @@ class CoordinatorNode implements Coordinator {
     this.#leader = leader;
     await leader.start();
     const { watch, leases, deliveries, driver, policy } = leader;
-    const { verifier } = this.#options;
+    const { verifier, verifyWaitMs } = this.#options;
     const reports = new Reports({
       replica,
-      judge: new ProofJudge({ verifier, catalog: this.#catalog, metrics: this.#metrics }),
+      judge: new ProofJudge({
+        verifier,
+        catalog: this.#catalog,
+        metrics: this.#metrics,
+        ...(verifyWaitMs === undefined ? {} : { waitMs: verifyWaitMs }),
+      }),
       statements: new StatementCheck({ hasher: verifier, leaves: (treeId) => deliveries.leaves(treeId) }),
       catalog: this.#catalog,
       leases,

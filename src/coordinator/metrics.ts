@@ -49,6 +49,12 @@ export const COORDINATOR_METRICS = {
   },
   coordinator_task_seconds: { type: 'histogram', help: 'From lease to accepted proof.', buckets: WORK_SECONDS },
   coordinator_verify_seconds: { type: 'histogram', help: 'One verification, queue included.', buckets: DISK_SECONDS },
+  coordinator_verify_batch_proofs: {
+    type: 'histogram',
+    help: 'Proofs verified together, by batch.',
+    buckets: [1, 2, 4, 8, 16, 32, 64],
+  },
+  coordinator_verify_waiting: { type: 'gauge', help: 'Proofs that wait to be verified.' },
   coordinator_assignments_total: { type: 'counter', help: 'Leases granted.' },
   coordinator_tasks_total: { type: 'counter', help: 'Tasks that ended, by outcome.', labels: ['outcome'] },
   coordinator_retries_total: { type: 'counter', help: 'Attempts that will be repeated, by cause.', labels: ['code'] },
@@ -79,6 +85,8 @@ export interface CoordinatorMetrics {
   add(name: Named<'counter'>, labels?: Readonly<Record<string, string>>): void;
   /** Milliseconds in, seconds out. */
   time(name: Named<'histogram'>, durationMs: number): void;
+  /** Of what is no time. */
+  observe(name: Named<'histogram'>, value: number): void;
   /** Called before each scrape, to set gauges that are derived. */
   beforeScrape(refresh: () => void): void;
 }
@@ -109,6 +117,7 @@ export function createMetrics(): CoordinatorMetrics {
     set: (name, value) => gauges.get(name)?.set(value),
     add: (name, labels) => counters.get(name)?.inc(labels ?? {}),
     time: (name, durationMs) => histograms.get(name)?.observe(durationMs / 1_000),
+    observe: (name, value) => histograms.get(name)?.observe(value),
     beforeScrape: (refresh) => {
       refreshers.push(refresh);
     },

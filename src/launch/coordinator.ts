@@ -27,6 +27,7 @@ export async function launchCoordinator(
     store: parts.store,
     artifacts: parts.store.artifacts,
     verifier: parts.verifier,
+    verifyWaitMs: config.ms('coordinator.verify_wait'),
     logDir,
     snapshotIntervalMs: config.ms('coordinator.raft.snapshot_interval'),
     snapshotThreshold: config.get('coordinator.raft.snapshot_threshold'),

@@ -6,7 +6,7 @@
  */
 import type { Groth16Proof, VerificationKey, Witness } from './formats/index.ts';
 import type { Hash2 } from './merkle/index.ts';
-import type { BackendName } from './types.ts';
+import type { BackendName, BadProof } from './types.ts';
 import type { PreparedCircuit } from './wasm/index.ts';
 
 export interface ProvingKey {
@@ -19,14 +19,22 @@ export interface ProvingKey {
   readonly prepared?: { readonly circuit: PreparedCircuit; readonly areaAt?: number };
 }
 
+/** As it came from outside. */
+export interface UncheckedClaim {
+  readonly proof: unknown;
+  readonly publicSignals: unknown;
+}
+
 export interface ProverBackend {
   readonly name: BackendName;
   /** Loads and prepares what a first proof with this key would otherwise wait for; without a key, what any needs. */
   warm(key?: ProvingKey): Promise<void>;
   /** A fresh proof, not yet verified. Throws `zkey_invalid`, or `wtns_invalid` when key and witness are of two circuits. */
   prove(key: ProvingKey, witness: Witness): Promise<{ proof: Groth16Proof; publicSignals: readonly string[] }>;
-  /** Parses strictly what it is given: `vkey_invalid`, `proof_malformed`, `public_signals_malformed`. */
+  /** Parses strictly what it is given: `vkey_invalid`, `key_refused`, `proof_malformed`, `public_signals_malformed`. */
   verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean>;
+  /** The members that do not hold, in order, the malformed with their error. Throws `vkey_invalid`, `key_refused`. */
+  verifyBatch(verificationKey: unknown, items: readonly UncheckedClaim[]): Promise<BadProof[]>;
   /** circomlib's Poseidon(2). */
   hash2(): Promise<Hash2>;
 }

@@ -4,6 +4,7 @@
  * A `Prover` owns threads and keys in memory; behind it a `ProverBackend` does the arithmetic inside a thread. The
  * callers (worker, coordinator, gateway, command line) see only `Prover`. Nothing here knows of networks.
  */
+import type { ZkraftError } from '../common/index.ts';
 import type { Groth16Proof, VerificationKey } from './formats/snarkjs-json.ts';
 import type { KernelChoice } from './kernels/index.ts';
 import type { MerkleWireMap } from './merkle-witness/index.ts';
@@ -62,6 +63,26 @@ export interface ProveResult {
   readonly timings: ProveTimings;
 }
 
+/** A proof, and what it is said to prove: snarkjs's JSON. */
+export interface ProofClaim {
+  readonly proof: Groth16Proof;
+  /** Decimal strings, in the circuit's order. */
+  readonly publicSignals: readonly string[];
+}
+
+/** A member of a batch that does not hold. */
+export interface BadProof {
+  /** In the list that was given, from 0. */
+  readonly index: number;
+  /** What `verify` would reject with, where it is malformed; without it, `verify` would say false. */
+  readonly error?: ZkraftError;
+  /**
+   * False when only one verifier has looked: more were bad than get a second look (four in each slice of 64). Who has
+   * to be sure of such a one asks `verify`.
+   */
+  readonly confirmed: boolean;
+}
+
 /** A Merkle statement to prove. Elements are canonical; `leaves` holds no zero. */
 export interface MerkleStatement {
   readonly leaves: readonly bigint[];
@@ -92,13 +113,25 @@ export interface Prover extends AsyncDisposable {
   prove(circuit: CircuitArtifacts, input: CircuitInput, options?: ProveOptions): Promise<ProveResult>;
   /** Builds the tree, checks the root if one is given, and proves. `circuit` is the project's Merkle circuit of that depth. */
   proveMerkle(circuit: CircuitArtifacts, statement: MerkleStatement, options?: ProveOptions): Promise<ProveResult>;
-  /** True or false; malformed input rejects with `proof_malformed`, `public_signals_malformed` or `vkey_invalid`. */
+  /**
+   * True or false; malformed input rejects with `proof_malformed`, `public_signals_malformed` or `vkey_invalid`, and a key
+   * under which anybody can forge (delta = +-gamma) with `key_refused`.
+   */
   verify(
     verificationKey: VerificationKey,
     proof: Groth16Proof,
     publicSignals: readonly string[],
     options?: { signal?: AbortSignal },
   ): Promise<boolean>;
+  /**
+   * Which of the claims do not hold, in order; none when all do. Many under one key cost a fraction of `verify` each
+   * (see wasm/verify/README.md), 64 at a time, the slices over all threads. A bad key rejects, as with `verify`.
+   */
+  verifyBatch(
+    verificationKey: VerificationKey,
+    items: readonly ProofClaim[],
+    options?: { signal?: AbortSignal },
+  ): Promise<readonly BadProof[]>;
   merkleRoot(leaves: readonly bigint[], depth: number): Promise<bigint>;
   merklePath(leaves: readonly bigint[], depth: number, leafIndex: number): Promise<MerklePath>;
   close(): Promise<void>;

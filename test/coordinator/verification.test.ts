@@ -23,6 +23,8 @@ const TASK: TaskSpec = {
 };
 const SIGNALS = [toBytesBE(7n), toBytesBE(0n)];
 
+const handedIn = (proof: Uint8Array) => ({ workerId: 'w1', proof, signals: SIGNALS });
+
 function finite<Point>(point: Point | null): Point {
   assert.ok(point !== null);
   return point;
@@ -42,7 +44,7 @@ const KEY = {
 const proofWith = (b: Groth16Proof['pi_b']): Uint8Array =>
   proofToBytes({ pi_a: g1, pi_b: b, pi_c: g1, protocol: 'groth16', curve: 'bn128' });
 
-function judgeWith(verifier: Pick<Prover, 'verify' | 'threads'>): ProofJudge {
+function judgeWith(verifier: Pick<Prover, 'verifyBatch' | 'threads'>): ProofJudge {
   const catalog = { verifying: async () => ({ verificationKey: KEY, publicSignals: ['root', 'externalHash'] }) };
   return new ProofJudge({ verifier, catalog, metrics: createMetrics() });
 }
@@ -50,12 +52,13 @@ function judgeWith(verifier: Pick<Prover, 'verify' | 'threads'>): ProofJudge {
 describe('the judge', () => {
   test('spends no time of its own on curve arithmetic: points are read in the verifier’s threads', async () => {
     const asked: Groth16Proof[] = [];
-    const verify: Prover['verify'] = async (_key, proof) => {
-      asked.push(proof);
-      return false;
+    const verifyBatch: Prover['verifyBatch'] = async (_key, items) => {
+      asked.push(...items.map(({ proof }) => proof));
+      return items.map((_, index) => ({ index, confirmed: true }));
     };
     // Not on the curve at all, which only arithmetic can tell.
-    const verdict = await judgeWith({ threads: 1, verify }).judge(TASK, new Uint8Array(256).fill(1), SIGNALS);
+    const judge = judgeWith({ threads: 1, verifyBatch });
+    const verdict = await judge.judge(TASK, handedIn(new Uint8Array(256).fill(1)));
     assert.deepEqual(verdict, { ok: false, why: 'the proof does not verify' });
     assert.equal(asked.length, 1);
   });
@@ -65,7 +68,7 @@ describe('the judge', () => {
     try {
       const judge = judgeWith(prover);
       const why = async (proof: Uint8Array): Promise<string> => {
-        const verdict = await judge.judge(TASK, proof, SIGNALS);
+        const verdict = await judge.judge(TASK, handedIn(proof));
         assert.ok(verdict);
         return verdict.ok ? 'it was accepted' : verdict.why;
       };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ZkraftError } from '../../src/common/index.ts';
 import { Fr } from '../../src/prover/reference/index.ts';
-import { verifyTwice } from '../../src/prover/wasm/second-opinion.ts';
+import { SECOND_LOOKS_MAX, verifyBatchTwice, verifyTwice } from '../../src/prover/wasm/second-opinion.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { simulatedKey } from '../support/simulated-proofs.ts';
 
@@ -29,5 +30,26 @@ describe('a second opinion', () => {
       throw new RangeError('malformed');
     };
     assert.throws(() => verifyTwice(malformed, key, claim.proof, claim.publicSignals), /malformed/);
+  });
+
+  it('is given to the first bad members of a batch, and strikes out those that the reference finds good', () => {
+    const bad = { proof: claim.proof, publicSignals: others };
+    const items = [claim, bad, claim, bad, bad, bad, claim];
+    const malformed = new ZkraftError('proof_malformed', 'malformed');
+    const first = () => [
+      { index: 0 },
+      { index: 1 },
+      { index: 2, error: malformed },
+      ...[3, 4, 5, 6].map((index) => ({ index })),
+    ];
+    assert.equal(SECOND_LOOKS_MAX, 4);
+    assert.deepEqual(verifyBatchTwice(first, key, items), [
+      { index: 1, confirmed: true },
+      { index: 2, error: malformed, confirmed: true },
+      { index: 3, confirmed: true },
+      { index: 4, confirmed: true },
+      { index: 5, confirmed: false },
+      { index: 6, confirmed: false },
+    ]);
   });
 });

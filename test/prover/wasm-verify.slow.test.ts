@@ -5,7 +5,9 @@ import { type Claim, MUTATIONS, referenceAnswer, rerandomised } from '../support
 import { SeededRandom } from '../support/seeded-random.ts';
 import { simulatedKey } from '../support/simulated-proofs.ts';
 import { closeSnarkjs, snarkjsVerify } from '../support/snarkjs-oracle.ts';
+import { stricterRefusals } from '../support/stricter-refusals.ts';
 import { verificationBench } from '../support/verification-bench.ts';
+import { fuzzVerification } from '../support/verification-fuzz.ts';
 
 after(closeSnarkjs);
 
@@ -26,6 +28,19 @@ describe('verification, at length', () => {
       assert.equal(bench.answer(claim), expected, JSON.stringify(claim));
       if (expected === true) assert.ok(await snarkjsVerify(key, claim.publicSignals, claim.proof));
     }
+  });
+
+  it('accepts nothing that snarkjs refuses, and refuses more by the list alone (npm run fuzz:verify: 6,000)', async (t) => {
+    const { wrong, stricter, refusedByBoth, batches } = await fuzzVerification({ valid: 60, mutated: 240, seed: 46 });
+    t.diagnostic(`${refusedByBoth} refused by both, ${batches} batches, ${JSON.stringify(stricter)}`);
+    assert.deepEqual(wrong, []);
+    assert.ok(refusedByBoth > 150 && batches > 5);
+    assert.ok(Object.keys(stricter).length >= 5);
+    const listed = new Set(stricterRefusals(47).map(({ name }) => name));
+    assert.deepEqual(
+      Object.keys(stricter).filter((name) => !listed.has(name)),
+      [],
+    );
   });
 
   it('names the bad ones of 100 random batches', async () => {

@@ -37,6 +37,7 @@ async function preparingWasm(): Promise<ProverBackend> {
     warm: (key) => thread.warm(key),
     hash2: () => thread.hash2(),
     verify: (...args) => thread.verify(...args),
+    verifyBatch: (...args) => thread.verifyBatch(...args),
     prove: async (key, witness) => {
       const zkey = new SharedArrayBuffer(key.zkey.length);
       new Uint8Array(zkey).set(key.zkey);

@@ -9,16 +9,29 @@ import type { SeededRandom } from './seeded-random.ts';
 
 export interface SimulatedKey {
   readonly key: VerificationKey;
-  /** `publics` are below r. */
-  prove(random: SeededRandom, publics: readonly bigint[]): { proof: Groth16Proof; publicSignals: string[] };
+  /** `publics` are below r. `multiples`: a and b, where a test wants peculiar ones; 0 is the point at infinity. */
+  prove(
+    random: SeededRandom,
+    publics: readonly bigint[],
+    multiples?: readonly [bigint, bigint],
+  ): { proof: Groth16Proof; publicSignals: string[] };
 }
 
 const finite = <T>(point: T | null): T => {
   if (point === null) throw new RangeError('a scalar was zero');
   return point;
 };
-export const timesG1 = (k: bigint) => g1ToJson(finite(G1.multiply(G1.generator, k)));
-export const timesG2 = (k: bigint) => g2ToJson(finite(G2.multiply(G2.generator, k)));
+/** As snarkjs writes infinity. */
+const INFINITY = {
+  g1: ['0', '1', '0'],
+  g2: [
+    ['0', '0'],
+    ['1', '0'],
+    ['0', '0'],
+  ],
+} as const;
+export const timesG1 = (k: bigint) => (k === 0n ? INFINITY.g1 : g1ToJson(finite(G1.multiply(G1.generator, k))));
+export const timesG2 = (k: bigint) => (k === 0n ? INFINITY.g2 : g2ToJson(finite(G2.multiply(G2.generator, k))));
 
 /** `inputs`: the IC's multiples of the generator, where a test wants peculiar ones. */
 export function simulatedKey(random: SeededRandom, nPublic: number, inputs?: readonly bigint[]): SimulatedKey {
@@ -36,8 +49,9 @@ export function simulatedKey(random: SeededRandom, nPublic: number, inputs?: rea
       vk_delta_2: timesG2(delta),
       IC: ic.map(timesG1),
     },
-    prove(from, publics) {
-      const [a, b] = [from, from].map((r) => r.bigintBelow(Fr.modulus - 1n) + 1n) as [bigint, bigint];
+    prove(from, publics, multiples) {
+      const drawn = [from, from].map((r) => r.bigintBelow(Fr.modulus - 1n) + 1n) as [bigint, bigint];
+      const [a, b] = multiples ?? drawn;
       const input = publics.reduce((sum, s, i) => Fr.add(sum, Fr.mul(s, ic[i + 1] as bigint)), ic[0] as bigint);
       const c = Fr.sub(Fr.sub(Fr.mul(a, b), Fr.mul(alpha, beta)), Fr.mul(input, gamma));
       return {

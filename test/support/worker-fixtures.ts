@@ -68,6 +68,7 @@ export function fakeProver(threads = 2): FakeProver {
     warm: unused,
     prove: unused,
     verify: unused,
+    verifyBatch: unused,
     merkleRoot: unused,
     merklePath: unused,
     close: async () => undefined,

@@ -147,7 +147,8 @@ export class Reports {
     const fields = this.#fields(lease, task);
     leases.held(lease, now());
     const isWanted = () => taskUnder(replica.state, lease) !== undefined;
-    const verdict = await judge.judge(task.spec, request.proof, request.publicSignals, isWanted);
+    const { proof, publicSignals: signals } = request;
+    const verdict = await judge.judge(task.spec, { workerId: lease.workerId, proof, signals, isWanted });
     if (verdict === undefined) return await this.#refuse(lease);
     if (!verdict.ok) return await this.#badProof(lease, task, verdict.why);
     const { events } = await replica.propose({

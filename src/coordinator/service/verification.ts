@@ -4,7 +4,8 @@
  * The public signals must be, byte for byte, those of the task: what a worker sends is compared, never believed. The
  * key is the pinned one. Points are checked and paired in the verifier's threads, for this one has leases to renew; how
  * many wait for it is bounded, and one whose lease ended while it waited is not verified at all: a worker that hands in
- * many bad proofs at once is quarantined at the third, and the rest cost nothing.
+ * many bad proofs at once is quarantined at the third, and the rest cost nothing. Which proofs are verified together, and
+ * in what order, is verification-queue.ts's.
  */
 import { ELEMENT_BYTES, fromBytesBE, ZkraftError } from '../../common/index.ts';
 import { spellProof } from '../../prover/index.ts';
@@ -12,14 +13,27 @@ import type { Prover } from '../../prover/types.ts';
 import type { CircuitCatalog } from '../circuits.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
 import type { TaskSpec } from '../state/index.ts';
+import { VerificationQueue } from './verification-queue.ts';
 
 export interface ProofJudgeOptions {
-  readonly verifier: Pick<Prover, 'verify' | 'threads'>;
+  readonly verifier: Pick<Prover, 'verifyBatch' | 'threads'>;
   readonly catalog: Pick<CircuitCatalog, 'verifying'>;
   readonly metrics: CoordinatorMetrics;
   /** Most proofs waiting for a thread. */
   readonly queueMax?: number;
+  /** The most that a proof waits for others to be verified with, where others come as often. Default 10. */
+  readonly waitMs?: number;
   readonly timeoutMs?: number;
+}
+
+/** What a worker handed in, and whether anybody still wants to know. */
+export interface HandedIn {
+  readonly workerId: string;
+  readonly proof: Uint8Array;
+  /** 32 bytes each, in the circuit's order. */
+  readonly signals: readonly Uint8Array[];
+  /** Asked when the proof's turn comes. Default: always. */
+  readonly isWanted?: () => boolean;
 }
 
 /** `ok`, or why the proof is bad. Faults of ours (no key, no thread) are thrown instead: they are not the worker's. */
@@ -29,72 +43,45 @@ const PROOF_BYTES = 256;
 
 export class ProofJudge {
   readonly #options: ProofJudgeOptions;
-  readonly #queueMax: number;
-  readonly #timeoutMs: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #queue: VerificationQueue;
 
   constructor(options: ProofJudgeOptions) {
     this.#options = options;
-    this.#queueMax = options.queueMax ?? 256;
-    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    const { verifier, metrics, queueMax = 256, waitMs = 10, timeoutMs = 30_000 } = options;
+    const onBatch = (proofs: number): void => metrics.observe('coordinator_verify_batch_proofs', proofs);
+    this.#queue = new VerificationQueue({ verifier, queueMax, waitMs, timeoutMs, onBatch });
+    metrics.beforeScrape(() => metrics.set('coordinator_verify_waiting', this.#queue.waiting));
   }
 
-  /** `isWanted` is asked when the proof's turn comes; `undefined` when it was not, and nothing was verified. */
+  /** `undefined` when it was not wanted any more, and nothing was verified. */
   async judge(
     task: TaskSpec,
-    proof: Uint8Array,
-    signals: readonly Uint8Array[],
-    isWanted: () => boolean = () => true,
+    { workerId, proof, signals, isWanted = () => true }: HandedIn,
   ): Promise<ProofVerdict | undefined> {
     const startedMs = performance.now();
-    const circuit = await this.#options.catalog.verifying(task.circuitId, task.circuitDigest);
-    const expected = expectedSignals(task, circuit.publicSignals);
+    const { circuitId, circuitDigest } = task;
+    const { verificationKey, publicSignals: names } = await this.#options.catalog.verifying(circuitId, circuitDigest);
+    const expected = expectedSignals(task, names);
     if (proof.length !== PROOF_BYTES) return { ok: false, why: `proof is ${proof.length} bytes, not ${PROOF_BYTES}` };
     if (signals.length !== expected.length) {
       return { ok: false, why: `there are ${signals.length} public signals, not ${expected.length}` };
     }
     for (const [i, signal] of signals.entries()) {
       if (Buffer.compare(signal, expected[i] ?? new Uint8Array()) !== 0) {
-        return { ok: false, why: `public signal ${circuit.publicSignals[i]} is not the task's` };
+        return { ok: false, why: `public signal ${names[i]} is not the task's` };
       }
     }
-    await this.#enter();
+    const publicSignals = expected.map((signal) => fromBytesBE(signal).toString());
+    const claim = { proof: spellProof(proof), publicSignals };
     try {
-      if (!isWanted()) return undefined;
-      const spelled = spellProof(proof);
-      const texts = expected.map((signal) => fromBytesBE(signal).toString());
-      const verified = await this.#options.verifier.verify(circuit.verificationKey, spelled, texts, {
-        signal: AbortSignal.timeout(this.#timeoutMs),
-      });
-      return verified ? { ok: true } : { ok: false, why: 'the proof does not verify' };
+      const answer = await this.#queue.verify({ circuitDigest, verificationKey, workerId, claim, isWanted });
+      if (answer === undefined) return undefined;
+      return answer.good ? { ok: true } : { ok: false, why: answer.error?.message ?? 'the proof does not verify' };
     } catch (error) {
-      const { code, message } = ZkraftError.from(error);
-      if (code === 'proof_malformed') return { ok: false, why: message };
-      throw error;
+      throw ZkraftError.from(error);
     } finally {
-      this.#leave();
       this.#options.metrics.time('coordinator_verify_seconds', performance.now() - startedMs);
     }
-  }
-
-  async #enter(): Promise<void> {
-    // One more than there are threads, so that none idles while the next proof is on its way.
-    if (this.#running <= this.#options.verifier.threads) {
-      this.#running += 1;
-      return;
-    }
-    if (this.#waiting.length >= this.#queueMax) {
-      throw new ZkraftError('overloaded', `${this.#queueMax} proofs wait to be verified; report again later`);
-    }
-    // The one that leaves hands its place over, so the count stays.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running -= 1;
-    else next();
   }
 }
 

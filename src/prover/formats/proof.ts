@@ -30,6 +30,10 @@ export const PUBLIC_SIGNALS_JSON_BYTES_MAX = 8 * 1024 * 1024;
 
 const PROOF_KEYS = ['pi_a', 'pi_b', 'pi_c', 'protocol', 'curve'] as const;
 
+/** Whether an error speaks of a proof or its public signals, not of the key or of ourselves. */
+export const isMalformedClaim = ({ code }: ZkraftError): boolean =>
+  code === 'proof_malformed' || code === 'public_signals_malformed';
+
 /** The proof, if `json` is exactly one: `proof_malformed` names the field that is not. */
 export function parseProof(json: unknown): Groth16Proof {
   const object = requireObject(json, 'proof', PROOF_KEYS, [], 'proof_malformed');

@@ -15,6 +15,7 @@ import { requireWasmThread, type WasmThread } from '../wasm/index.ts';
 import type { RunOptions } from '../witness/index.ts';
 import { ProgramCache } from './program-cache.ts';
 import type {
+  BatchAnswer,
   MerkleTask,
   PathAnswer,
   ProvedAnswer,
@@ -62,6 +63,12 @@ export class Performer {
         return task.witnessOnly ? await this.#placeWitness(task, onStage) : await this.#prove(task, onStage);
       case 'verify':
         return await this.#backend(task.backend).verify(task.verificationKey, task.proof, task.publicSignals);
+      case 'verify-batch': {
+        const bad = await this.#backend(task.backend).verifyBatch(task.verificationKey, task.items);
+        return bad.map(({ error, ...rest }) =>
+          error ? { ...rest, error: error.toJSON() } : rest,
+        ) satisfies BatchAnswer;
+      }
       case 'merkle-root':
         return (await this.#tree(task.backend, task.tree)).root;
       case 'merkle-path':

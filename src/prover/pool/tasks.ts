@@ -4,6 +4,8 @@
  * Keys and witness programs are in shared memory, so a circuit costs a pointer to send, not its megabytes, and is in
  * memory once for all threads. Field elements are packed, 32 bytes each, big-endian.
  */
+import type { ErrorJson } from '../../common/index.ts';
+import type { UncheckedClaim } from '../backend.ts';
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
 import type { MerkleWireMap } from '../merkle-witness/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
@@ -78,6 +80,12 @@ export type ProvingTask =
       readonly proof: unknown;
       readonly publicSignals: unknown;
     }
+  | {
+      readonly kind: 'verify-batch';
+      readonly backend: BackendName;
+      readonly verificationKey: unknown;
+      readonly items: readonly UncheckedClaim[];
+    }
   | { readonly kind: 'merkle-root'; readonly backend: BackendName; readonly tree: TreeTask }
   | {
       readonly kind: 'merkle-path';
@@ -100,6 +108,13 @@ export interface WitnessAnswer {
 }
 
 export type SumsAnswer = readonly (PlainPoint | null)[];
+
+/** Of a batch: what is bad, with errors in the form that crosses threads. */
+export type BatchAnswer = readonly {
+  readonly index: number;
+  readonly error?: ErrorJson;
+  readonly confirmed: boolean;
+}[];
 
 export interface PathAnswer {
   readonly root: bigint;

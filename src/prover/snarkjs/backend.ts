@@ -8,14 +8,17 @@
  * that variable, hence it is set before each call.
  */
 import { ZkraftError } from '../../common/index.ts';
-import type { ProverBackend, ProvingKey } from '../backend.ts';
+import type { ProverBackend, ProvingKey, UncheckedClaim } from '../backend.ts';
 import {
   type Groth16Proof,
+  isMalformedClaim,
   parseProof,
   parsePublicSignals,
   parseVerificationKey,
   type Witness,
 } from '../formats/index.ts';
+import { checkVerificationKey } from '../setup/proving-key.ts';
+import type { BadProof } from '../types.ts';
 import { encodeWtns } from '../witness/index.ts';
 import { loadInThread } from './load-in-thread.ts';
 import { poseidon2 } from './poseidon.ts';
@@ -65,10 +68,28 @@ export const snarkjsBackend: ProverBackend = {
 
   async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {
     const key = parseVerificationKey(verificationKey);
+    checkVerificationKey(key);
     const signals = parsePublicSignals(publicSignals, key.nPublic);
     const parsed = parseProof(proof);
     const snarkjs = await readySnarkjs();
     return await snarkjs.groth16.verify(key, signals, parsed);
+  },
+
+  /** One by one: snarkjs knows no other way. */
+  async verifyBatch(verificationKey: unknown, items: readonly UncheckedClaim[]): Promise<BadProof[]> {
+    const key = parseVerificationKey(verificationKey);
+    checkVerificationKey(key);
+    const bad: BadProof[] = [];
+    for (const [index, { proof, publicSignals }] of items.entries()) {
+      try {
+        if (!(await this.verify(key, proof, publicSignals))) bad.push({ index, confirmed: true });
+      } catch (thrown) {
+        const error = ZkraftError.from(thrown);
+        if (!isMalformedClaim(error)) throw thrown;
+        bad.push({ index, error, confirmed: true });
+      }
+    }
+    return bad;
   },
 
   hash2: poseidon2,

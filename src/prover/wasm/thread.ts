@@ -5,11 +5,12 @@
  * Addresses come with each task; the thread keeps none of what belongs to a circuit.
  */
 import { invariant, ZkraftError } from '../../common/index.ts';
-import type { ProverBackend, ProvingKey } from '../backend.ts';
+import type { ProverBackend, ProvingKey, UncheckedClaim } from '../backend.ts';
 import type { Groth16Proof, Witness } from '../formats/index.ts';
 import { instantiateKernels, type KernelModule, type Kernels } from '../kernels/index.ts';
 import type { Hash2 } from '../merkle/index.ts';
 import { MerkleWitnessFiller } from '../merkle-witness/index.ts';
+import type { BadProof } from '../types.ts';
 import {
   assembleProof,
   buildSlice,
@@ -33,7 +34,7 @@ import {
 import { createLaneHash } from './lane-hash.ts';
 import type { PlainPoint } from './msm/index.ts';
 import type { QuotientPlan } from './quotient/index.ts';
-import { verifyTwice } from './second-opinion.ts';
+import { verifyBatchTwice, verifyTwice } from './second-opinion.ts';
 import { Verifier } from './verifier.ts';
 
 /** Sent once to each thread, when it starts. */
@@ -119,6 +120,10 @@ export class WasmThread implements ProverBackend {
 
   async verify(verificationKey: unknown, proof: unknown, publicSignals: unknown): Promise<boolean> {
     return verifyTwice((...claim) => this.#verifier.verify(...claim), verificationKey, proof, publicSignals);
+  }
+
+  async verifyBatch(verificationKey: unknown, items: readonly UncheckedClaim[]): Promise<BadProof[]> {
+    return verifyBatchTwice((...claims) => this.#verifier.verifyBatch(...claims), verificationKey, items);
   }
 
   hash2(): Promise<Hash2> {

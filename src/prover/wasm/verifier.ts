@@ -4,7 +4,8 @@
  * a table that a proof needs is computed here too, as it takes two lanes.
  */
 
-import { parseVerificationKey } from '../formats/index.ts';
+import { ZkraftError } from '../../common/index.ts';
+import { isMalformedClaim, parseVerificationKey } from '../formats/index.ts';
 import {
   createKernelMemory,
   instantiateKernels,
@@ -13,8 +14,12 @@ import {
   RESERVED_BYTES,
 } from '../kernels/index.ts';
 import type { G1Point } from '../reference/index.ts';
+import { checkVerificationKey } from '../setup/proving-key.ts';
 import { MemoryRegions, type Region } from './memory-regions.ts';
 import {
+  type BadMember,
+  type BatchItem,
+  batchWorkBytes,
   multiplyPoint,
   multiplyPointBytes,
   type PreparedKey,
@@ -22,6 +27,7 @@ import {
   prepareVerificationKey,
   verificationWorkBytes,
   verify,
+  verifyBatch,
 } from './verify/index.ts';
 
 /** Prepared keys take 200 KB each for a few public signals. */
@@ -33,6 +39,9 @@ interface Entry {
   readonly region: Region;
   readonly work: Region;
 }
+
+/** The platform's own source, in Node and browsers alike. */
+const randomBytes = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
 
 export class Verifier {
   readonly #kernels: Kernels;
@@ -48,15 +57,41 @@ export class Verifier {
     this.#regions = new MemoryRegions(kernels.memory, RESERVED_BYTES, BYTES_MAX);
   }
 
-  /** Prepares the key (80 ms) unless it is there. Throws `vkey_invalid`. */
+  /** Prepares the key (80 ms) unless it is there. Throws `vkey_invalid`, `key_refused`. */
   prepare(key: unknown): void {
     this.#entry(key);
   }
 
-  /** Throws `vkey_invalid`, `proof_malformed`, `public_signals_malformed`. */
+  /** Throws `vkey_invalid`, `key_refused`, `proof_malformed`, `public_signals_malformed`. */
   verify(key: unknown, proof: unknown, publicSignals: unknown): boolean {
     const { prepared, work } = this.#entry(key);
     return verify(this.#kernels, prepared, proof, publicSignals, work.at);
+  }
+
+  /** The members that do not hold, in order, the malformed with their error. Throws `vkey_invalid`, `key_refused`. */
+  verifyBatch(key: unknown, items: readonly BatchItem[]): BadMember[] {
+    const [first] = items;
+    if (first !== undefined && items.length === 1) return this.#verifyAlone(key, first);
+    const { prepared } = this.#entry(key);
+    const work = this.#regions.take(batchWorkBytes(this.#kernels, prepared, items.length));
+    try {
+      return verifyBatch(this.#kernels, prepared, items, randomBytes, work.at);
+    } finally {
+      // Proofs are no secrets, and the weights have done their duty.
+      this.#regions.giveBack(work, { wipe: false });
+    }
+  }
+
+  /** A batch of one pays for weights that it does not need. */
+  #verifyAlone(key: unknown, { proof, publicSignals }: BatchItem): BadMember[] {
+    this.prepare(key);
+    try {
+      return this.verify(key, proof, publicSignals) ? [] : [{ index: 0 }];
+    } catch (thrown) {
+      const error = ZkraftError.from(thrown);
+      if (isMalformedClaim(error)) return [{ index: 0, error }];
+      throw thrown;
+    }
   }
 
   /** `scalar`: 0 to r - 1. */
@@ -91,6 +126,7 @@ export class Verifier {
 
   #make(key: unknown): Entry {
     const parsed = parseVerificationKey(key);
+    checkVerificationKey(parsed);
     const region = this.#regions.take(preparationBytes(this.#kernels, parsed.nPublic));
     try {
       const prepared = prepareVerificationKey(this.#kernels, parsed, region.at);

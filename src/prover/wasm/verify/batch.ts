@@ -16,6 +16,7 @@
  * instead of 128, and the three digits' points cost two products. A_i and C_i share the weight and hence the lanes.
  */
 import { invariant, R, ZkraftError } from '../../../common/index.ts';
+import { isMalformedClaim } from '../../formats/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { G1, type G1Point } from '../../reference/index.ts';
 import { JACOBIAN_PACKS } from './fixed-bases.ts';
@@ -303,7 +304,7 @@ export function verifyBatch(
       candidates.push(batch.read(rooms[index] as MemberRoom, index, item));
     } catch (thrown) {
       const error = ZkraftError.from(thrown);
-      if (error.code !== 'proof_malformed' && error.code !== 'public_signals_malformed') throw thrown;
+      if (!isMalformedClaim(error)) throw thrown;
       bad.push({ index, error });
     }
   });
