@@ -68,6 +68,8 @@ export interface KernelExports {
 
   /** z = Poseidon(2) of left and right, a hash a lane, n packs; `work`: 6 packs. See poseidon-parameters.ts. */
   readonly poseidon2_n: (z: number, left: number, right: number, n: number, parameters: number, work: number) => void;
+  /** Poseidon(2) of n packs of pairs, 64 bytes a pair as words, 32 bytes a hash; `work`: HASH_WORK_PACKS. */
+  readonly poseidon2_words: (target: number, source: number, n: number, parameters: number, work: number) => void;
   /** Transforms, in the forms and with the twiddles of generator/ntt-kernels.ts: one twiddle for n pairs of packs. */
   readonly fr_ntt_dif_row_loose: Butterflies;
   readonly fr_ntt_dif_row_tight: Butterflies;

@@ -66,7 +66,7 @@ export class WasmThread implements ProverBackend {
 
   static async create(given: WasmThreadData): Promise<WasmThread> {
     const kernels = await instantiateKernels(given.kernel, given.memory);
-    return new WasmThread(kernels, await Verifier.create(given.verifying), given.verifying);
+    return new WasmThread(kernels, await Verifier.create(given.verifying), given.kernel);
   }
 
   constructor(kernels: Kernels, verifier: Verifier, module: KernelModule) {
