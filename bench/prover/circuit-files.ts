@@ -11,13 +11,12 @@ import {
   type CircuitArtifacts,
   type CircuitInput,
   loadCircuit,
-  MerkleTree,
   openDirectoryArtifacts,
   poseidon2,
   setUpMerkleCircuit,
   type VerificationKey,
 } from '../../src/prover/index.ts';
-import { merkleInput } from '../../src/prover/merkle/index.ts';
+import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
 
 /** Enough that neighbouring runs differ, few enough to hash in a moment. */
 const LEAVES_MAX = 32;

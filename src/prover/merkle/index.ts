@@ -9,6 +9,7 @@ export {
 } from './statement.ts';
 export {
   checkDepth,
+  checkLeaf,
   checkLeafIndex,
   checkLeaves,
   type Hash2,

@@ -52,13 +52,19 @@ export function checkLeaves(leaves: readonly bigint[], depth: number): void {
     );
   }
   leaves.forEach((leaf, index) => {
-    const field = `leaves[${index}]`;
-    if (leaf === 0n) {
-      throw new ZkraftError('invalid_leaf', `${field} is zero, which is the padding and never a leaf`, { field });
-    }
-    if (leaf < 0n || leaf >= R) {
-      throw new ZkraftError('invalid_leaf', `${field} is not below r, the order of BN254's scalar field`, { field });
-    }
+    checkLeaf(leaf, index);
+  });
+}
+
+/** Throws `invalid_leaf` naming the index, and the place where it was found if one is given. */
+export function checkLeaf(leaf: bigint, index: number, place = ''): void {
+  if (leaf > 0n && leaf < R) return;
+  const field = `leaves[${index}]`;
+  if (leaf === 0n) {
+    throw new ZkraftError('invalid_leaf', `${field}${place} is zero, which is the padding and never a leaf`, { field });
+  }
+  throw new ZkraftError('invalid_leaf', `${field}${place} is not below r, the order of BN254's scalar field`, {
+    field,
   });
 }
 

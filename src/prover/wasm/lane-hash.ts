@@ -30,6 +30,7 @@ export class LaneHasher {
   readonly #work: number;
   readonly #source: number;
   readonly #target: number;
+  readonly #zeroRoots: Uint8Array[] = [new Uint8Array(WORDS_BYTES)];
 
   static async create(module: KernelModule): Promise<LaneHasher> {
     const sizes = [hashParameterBytes(module), HASH_WORK_PACKS * module.packBytes, 3 * WORDS_BYTES * SLICE_PAIRS];
@@ -57,6 +58,17 @@ export class LaneHasher {
       this.#run(count);
       target.set(memory.subarray(this.#target, this.#target + count * WORDS_BYTES), from * WORDS_BYTES);
     }
+  }
+
+  /** The root of an empty subtree, in words: hash upon hash of zeros. */
+  zeroRoot(height: number): Uint8Array {
+    for (let last = this.#zeroRoots.at(-1); last && this.#zeroRoots.length <= height; ) {
+      const next = new Uint8Array(WORDS_BYTES);
+      this.hashWords(next, Uint8Array.of(...last, ...last));
+      this.#zeroRoots.push(next);
+      last = next;
+    }
+    return this.#zeroRoots[height] as Uint8Array;
   }
 
   /** What is left of a pack hashes what was there before, which nobody reads. */
