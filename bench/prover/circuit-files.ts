@@ -12,7 +12,6 @@ import {
   type CircuitInput,
   createProver,
   loadCircuit,
-  MerkleTree,
   type MerkleWireMap,
   openDirectoryArtifacts,
   type ProofClaim,
@@ -20,7 +19,7 @@ import {
   setUpMerkleCircuit,
   type VerificationKey,
 } from '../../src/prover/index.ts';
-import { merkleInput } from '../../src/prover/merkle/index.ts';
+import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
 
 /** Enough that neighbouring runs differ, few enough to hash in a moment. */
 const LEAVES_MAX = 32;

@@ -17,6 +17,7 @@ import { prove } from './commands/prove.ts';
 import { setup } from './commands/setup.ts';
 import { submit } from './commands/submit.ts';
 import { tasks } from './commands/tasks.ts';
+import { tree } from './commands/tree.ts';
 import { verify } from './commands/verify.ts';
 import { worker } from './commands/worker.ts';
 import { workers } from './commands/workers.ts';
@@ -24,7 +25,7 @@ import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
 const argv = hideBin(process.argv);
-const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, submit, info, bench];
+const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, tree, submit, info, bench];
 const wantsJson = argv.includes('--json');
 
 await yargs(argv)
@@ -40,6 +41,7 @@ await yargs(argv)
   .command(setup)
   .command(prove)
   .command(verify)
+  .command(tree)
   .command(submit)
   .command(tasks)
   .command(workers)

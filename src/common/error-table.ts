@@ -44,7 +44,13 @@ export const ERROR_TABLE = {
   // What a client sends.
   invalid_json: row(400, 'INVALID_ARGUMENT', false, 2, 'The body is not JSON.'),
   invalid_request: row(400, 'INVALID_ARGUMENT', false, 2, 'A field is missing, unknown or of the wrong type.'),
-  invalid_leaves: row(400, 'INVALID_ARGUMENT', false, 2, 'The leaves are not a list of 1 to 1000 strings.'),
+  invalid_leaves: row(
+    400,
+    'INVALID_ARGUMENT',
+    false,
+    2,
+    "Not a list of 1 to 1000 strings, or in a tree of one's own, of 1 to 2^24.",
+  ),
   invalid_leaf: row(
     400,
     'INVALID_ARGUMENT',

@@ -39,7 +39,6 @@ export {
   MERKLE_DEPTH_MAX,
   MERKLE_LEAVES_MAX,
   MERKLE_PUBLIC_SIGNALS,
-  MerkleTree,
   merkleCircuitDepth,
   merkleCircuitId,
   verifyPath,
@@ -50,6 +49,7 @@ export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup
 /** For callers that hash on their own thread: 50 us a hash. Loads circomlibjs (GPL-3.0) when it is first called. */
 export { poseidon2 } from './snarkjs/index.ts';
 export { TableCache, type TableCacheOptions, type TableKey } from './table-cache/index.ts';
+export * from './tree/index.ts';
 export type * from './types.ts';
 export type { SumShape } from './wasm/index.ts';
 

@@ -1,4 +1,5 @@
 /** Field and curve arithmetic in WebAssembly, in tiers. See README.md. */
+export { HASH_WORK_PACKS, hashParameterBytes, writeHashParameters } from './hash-parameters.ts';
 export * from './kernels.ts';
 export { findWrongAnswer, KNOWN_ANSWER_BYTES, readWords, writeWords } from './known-answers.ts';
 export {

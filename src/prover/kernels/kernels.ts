@@ -80,6 +80,8 @@ export interface KernelExports {
   /** z_i becomes the words number list_i, 32 bits, from `base` on. */
   readonly words_gather: (z: number, base: number, list: number, n: number) => void;
   readonly words_clear: (at: number, n: number) => void;
+  /** Poseidon(2) of n packs of pairs, 64 bytes a pair as words, 32 bytes a hash; `work`: HASH_WORK_PACKS. */
+  readonly poseidon2_words: (target: number, source: number, n: number, parameters: number, work: number) => void;
   /** Transforms, in the forms and with the twiddles of generator/ntt-kernels.ts: one twiddle for n pairs of packs. */
   readonly fr_ntt_dif_row_loose: Butterflies;
   readonly fr_ntt_dif_row_tight: Butterflies;

@@ -11,6 +11,7 @@ export {
 } from './statement.ts';
 export {
   checkDepth,
+  checkLeaf,
   checkLeafIndex,
   checkLeaves,
   type Hash2,

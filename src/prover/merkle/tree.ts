@@ -12,7 +12,11 @@ import { R, ZkraftError } from '../../common/index.ts';
 import type { MerklePath } from '../types.ts';
 
 /** Must be a pure function; Poseidon(2) of circomlib everywhere in zkraft. */
-export type Hash2 = (left: bigint, right: bigint) => bigint;
+export interface Hash2 {
+  (left: bigint, right: bigint): bigint;
+  /** The hashes of an even number of nodes, two by two: for hashes that are quicker side by side. */
+  readonly pairs?: (nodes: readonly bigint[]) => bigint[];
+}
 
 export const MERKLE_DEPTH_MAX = 32;
 export const MERKLE_LEAVES_MAX = 1000;
@@ -48,13 +52,19 @@ export function checkLeaves(leaves: readonly bigint[], depth: number): void {
     );
   }
   leaves.forEach((leaf, index) => {
-    const field = `leaves[${index}]`;
-    if (leaf === 0n) {
-      throw new ZkraftError('invalid_leaf', `${field} is zero, which is the padding and never a leaf`, { field });
-    }
-    if (leaf < 0n || leaf >= R) {
-      throw new ZkraftError('invalid_leaf', `${field} is not below r, the order of BN254's scalar field`, { field });
-    }
+    checkLeaf(leaf, index);
+  });
+}
+
+/** Throws `invalid_leaf` naming the index, and the place where it was found if one is given. */
+export function checkLeaf(leaf: bigint, index: number, place = ''): void {
+  if (leaf > 0n && leaf < R) return;
+  const field = `leaves[${index}]`;
+  if (leaf === 0n) {
+    throw new ZkraftError('invalid_leaf', `${field}${place} is zero, which is the padding and never a leaf`, { field });
+  }
+  throw new ZkraftError('invalid_leaf', `${field}${place} is not below r, the order of BN254's scalar field`, {
+    field,
   });
 }
 
@@ -82,6 +92,13 @@ export function zeroRoots(hash: Hash2, height: number): readonly bigint[] {
   return roots;
 }
 
+function hashPairs(hash: Hash2, nodes: readonly bigint[]): bigint[] {
+  if (hash.pairs) return hash.pairs(nodes);
+  const hashes: bigint[] = [];
+  for (let at = 0; at < nodes.length; at += 2) hashes.push(hash(nodes[at] as bigint, nodes[at + 1] as bigint));
+  return hashes;
+}
+
 /** A tree with every node that is not in an empty subtree; paths are then look-ups. */
 export class MerkleTree {
   readonly depth: number;
@@ -98,10 +115,8 @@ export class MerkleTree {
     const levels: bigint[][] = [[...leaves]];
     let below: readonly bigint[] = leaves;
     for (let height = 1; height <= depth; height++) {
-      const nodes: bigint[] = [];
-      for (let at = 0; at < below.length; at += 2) {
-        nodes.push(hash(below[at] as bigint, below[at + 1] ?? (zeros[height - 1] as bigint)));
-      }
+      const whole = below.length % 2 === 0 ? below : [...below, zeros[height - 1] as bigint];
+      const nodes = hashPairs(hash, whole);
       levels.push(nodes);
       below = nodes;
     }

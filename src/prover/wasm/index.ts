@@ -1,7 +1,7 @@
 /** Proving with our own WebAssembly kernels. See README.md. */
 export * from './groth16/index.ts';
 export * from './host.ts';
-export { createLaneHash } from './lane-hash.ts';
+export { createLaneHash, LaneHasher, WORDS_BYTES } from './lane-hash.ts';
 export { MemoryRegions, type Region } from './memory-regions.ts';
 export * from './msm/index.ts';
 export * from './quotient/index.ts';

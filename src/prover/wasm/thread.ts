@@ -62,7 +62,6 @@ export class WasmThread implements ProverBackend {
   readonly #verifier: Verifier;
   readonly #module: KernelModule;
   readonly #multiply: MultiplyPoint = (point, scalar) => this.#verifier.multiply(point, scalar);
-  readonly #filling: KernelModule;
   #hash: Promise<Hash2> | undefined;
   #filler: Promise<MerkleWitnessFiller> | undefined;
 
@@ -74,8 +73,7 @@ export class WasmThread implements ProverBackend {
   constructor(kernels: Kernels, verifier: Verifier, given: WasmThreadData) {
     this.#kernels = kernels;
     this.#verifier = verifier;
-    this.#module = given.verifying;
-    this.#filling = given.kernel;
+    this.#module = given.kernel;
   }
 
   async warm(key?: ProvingKey): Promise<void> {
@@ -133,7 +131,7 @@ export class WasmThread implements ProverBackend {
 
   /** For circuits with a wire map; see `MerkleWitnessFiller.fill` for what it gives. */
   merkleFiller(): Promise<MerkleWitnessFiller> {
-    this.#filler ??= MerkleWitnessFiller.create(this.#filling);
+    this.#filler ??= MerkleWitnessFiller.create(this.#module);
     return this.#filler;
   }
 

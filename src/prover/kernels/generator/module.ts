@@ -6,6 +6,7 @@ import { inverseModulo, type Representation } from './arithmetic.ts';
 import { copyFunction, fermatInverse, loopOver, quadraticCells, quadraticInverse, type Sizes } from './control.ts';
 import { type FieldOptions, primeFieldKernels, quadraticFieldKernels } from './field-kernels.ts';
 import { fmaRepresentation } from './fma-arithmetic.ts';
+import { hashKernels } from './hash-kernels.ts';
 import { intRepresentation } from './int-arithmetic.ts';
 import { inverseOfAllLanes, laneSwaps, wordInversion } from './inversion.ts';
 import { nttKernels } from './ntt-kernels.ts';
@@ -74,6 +75,7 @@ function assemble<E>(
     ]),
     ...poseidonKernels(field('fr', R)),
     ...wordKernels(),
+    ...hashKernels({ ...field('fr', R), sizes }),
     copyFunction('fq2', 2 * sizes.packBytes),
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),

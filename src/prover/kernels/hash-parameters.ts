@@ -1,0 +1,169 @@
+/**
+ * Poseidon's parameters in the form that hashing in bulk uses: its partial rounds as a recurrence.
+ *
+ * In a partial round only the first element meets an S-box; what the other two do is linear. With M = [[m, v], [w, B]],
+ * u the first element and h the others, round i takes y_i = u_i + k_i to x_i = y_i^5 and then
+ *   u_(i+1) = m x_i + v h_i     h_(i+1) = B h_i + w x_i
+ * (constants added to h can be added to later u's instead, by linearity). B satisfies B^2 = t B - d, its trace and its
+ * determinant. So h can be left out, and two of each of the values before stand for it:
+ *   u_(i+1) = m x_i + t u_i - d u_(i-1) + a x_(i-1) + b x_(i-2),   a = v w - t m,   b = v B w - t v w + d m.
+ * That is a sum of five products with one reduction, where the sparse matrices of eprint 2019/458 take five products and
+ * three. Scaling saves one more: for y'_i = s_i y_i, x'_i = s_i^5 x_i and s_(i+1) = s_i^5 / m the factor of x'_i is one,
+ * and since the fifth power is a permutation of the field, s_0 can be chosen so that the last s is one.
+ *
+ * At the start two x's are made up so that the recurrence gives what h would have given; both are linear in the state,
+ * hence rows of the matrix of the round before. At the end h is found again from the last two of each.
+ */
+import {
+  Fr,
+  POSEIDON_FULL_ROUNDS,
+  POSEIDON_PARTIAL_ROUNDS,
+  POSEIDON_WIDTH,
+  poseidonParameters,
+} from '../reference/index.ts';
+import type { Kernels } from './kernels.ts';
+import { writeWords } from './known-answers.ts';
+
+/** What `poseidon2_words` works in. */
+export const HASH_WORK_PACKS = 10;
+
+const HALF = POSEIDON_FULL_ROUNDS / 2;
+const AFTER = HALF + POSEIDON_PARTIAL_ROUNDS;
+const { add, sub, mul, neg, inverse } = Fr;
+
+type Row = readonly [bigint, bigint, bigint];
+const sum = (...terms: readonly bigint[]): bigint => terms.reduce((x, y) => add(x, y), 0n);
+const scaled = (k: bigint, row: Row): Row => row.map((x) => mul(k, x)) as unknown as Row;
+const plus = (...rows: readonly Row[]): Row =>
+  [0, 1, 2].map((i) => sum(...rows.map((row) => row[i] as bigint))) as unknown as Row;
+/** A row times a matrix. */
+const times = (row: Row, matrix: readonly Row[]): Row => plus(...row.map((x, i) => scaled(x, matrix[i] as Row)));
+
+/** In the order of their use. */
+function parameterList(): bigint[] {
+  const { roundConstants, matrix } = poseidonParameters() as unknown as {
+    readonly roundConstants: readonly Row[];
+    readonly matrix: readonly [Row, Row, Row];
+  };
+  const constants = (round: number): Row => roundConstants[round] as Row;
+  const [[m, v0, v1], [w0, b00, b01], [w1, b10, b11]] = matrix;
+  const trace = add(b00, b11);
+  const determinant = sub(mul(b00, b11), mul(b01, b10));
+  /** v and v B, as rows over a state. */
+  const v: Row = [0n, v0, v1];
+  const vB: Row = [0n, add(mul(v0, b00), mul(v1, b10)), add(mul(v0, b01), mul(v1, b11))];
+  const through = (row: Row): bigint => add(mul(row[1], w0), mul(row[2], w1));
+  const a = sub(through(v), mul(trace, m));
+  const b = sum(through(vB), neg(mul(trace, through(v))), mul(determinant, m));
+
+  // The constants that the first element meets, and what is left of the others for the full round that follows.
+  const k: bigint[] = [];
+  let pending: Row = [0n, 0n, 0n];
+  for (let round = HALF; round < AFTER; round++) {
+    const [first, ...others] = plus(constants(round), pending);
+    k.push(first);
+    pending = matrix.map((row) => add(mul(row[1], others[0]), mul(row[2], others[1]))) as unknown as Row;
+  }
+  const last = plus(constants(AFTER), pending);
+  k.push(last[0]);
+  const constant = (i: number): bigint => k[i] ?? 0n;
+
+  const scales = scalesOf(m);
+  const scale = (i: number): bigint => scales[i] ?? 1n;
+  const scaleOfBoxed = (i: number): bigint => (i < 0 ? 1n : fifth(scale(i)));
+
+  // x_(-1) and x_(-2), with y_(-1) = 0.
+  const first: Row = [1n, 0n, 0n];
+  const x1 = scaled(inverse(b), plus(vB, scaled(neg(trace), v), scaled(determinant, first)));
+  const x2 = scaled(inverse(b), plus(v, scaled(neg(trace), first), scaled(neg(a), x1)));
+
+  const chain = Array.from({ length: POSEIDON_PARTIAL_ROUNDS }, (_, i) => {
+    const to = scale(i + 1);
+    const over = (factor: bigint, from: bigint): bigint => mul(mul(factor, to), inverse(from));
+    return [
+      over(trace, scale(i)),
+      i === 0 ? 0n : over(neg(determinant), scale(i - 1)),
+      over(a, scaleOfBoxed(i - 1)),
+      over(b, scaleOfBoxed(i - 2)),
+      mul(to, sum(constant(i + 1), neg(mul(trace, constant(i))), mul(determinant, constant(i - 1)))),
+    ];
+  }).flat();
+
+  return [
+    ...matrix.flat(),
+    fifth(constants(0)[0]),
+    ...constants(0).slice(1),
+    ...[1, 2, 3].flatMap((round) => constants(round)),
+    ...[scaled(scale(0), first), x1, x2].flatMap((row) => times(row, matrix)),
+    ...[mul(scale(0), constant(0)), 0n, 0n],
+    ...chain,
+    ...leaving(),
+    ...[1, 2, 3].flatMap((round) => constants(AFTER + round)),
+    0n,
+  ];
+
+  /** Rows over (y, y1, x, x1, 1), the latest first: the two hidden elements, with the constants of the round to come. */
+  function leaving(): bigint[] {
+    const n = POSEIDON_PARTIAL_ROUNDS;
+    const [xScale, x1Scale] = [n - 1, n - 2].map((i) => inverse(scaleOfBoxed(i))) as [bigint, bigint];
+    // v h = t u - d u1 + a x + b x1, and v B h = t v h - d u + b x: what the next two u's would be, were there no x.
+    const vh = [trace, neg(determinant), a, b];
+    const vBh = vh.map((factor) => mul(trace, factor));
+    vBh[0] = sub(vBh[0] as bigint, determinant);
+    vBh[2] = add(vBh[2] as bigint, b);
+    const scale0 = inverse(sub(mul(v[1], vB[2]), mul(v[2], vB[1])));
+    const solved = [
+      [vB[2], neg(v[2])],
+      [neg(vB[1]), v[1]],
+    ] as const;
+    return solved.flatMap(([p, q], i) => {
+      const factors = vh.map((factor, j) => mul(scale0, add(mul(p, factor), mul(q, vBh[j] as bigint))));
+      const [y, y1, x, x1] = factors as [bigint, bigint, bigint, bigint];
+      const rest = add(mul(y, constant(n)), mul(y1, constant(n - 1)));
+      return [y, mul(y1, inverse(scale(n - 1))), mul(x, xScale), mul(x1, x1Scale), sub(last[1 + i] as bigint, rest)];
+    });
+  }
+}
+
+const fifth = (x: bigint): bigint => mul(x, Fr.square(Fr.square(x)));
+
+/** s_0 to s_57, of which the last is one: s_0^(5^57) is m to the sum of the powers of five below. */
+function scalesOf(m: bigint): bigint[] {
+  const order = Fr.modulus - 1n;
+  // A fifth root is the power with 5 root = 1 modulo r - 1.
+  const wraps = [1n, 2n, 3n, 4n].find((k) => (k * order + 1n) % 5n === 0n) ?? 0n;
+  const root = (wraps * order + 1n) / 5n;
+  let [powers, rootOfAll] = [0n, 1n];
+  for (let i = 0; i < POSEIDON_PARTIAL_ROUNDS; i++) {
+    powers = (5n * powers + 1n) % order;
+    rootOfAll = (rootOfAll * root) % order;
+  }
+  const scales = [Fr.pow(m, (powers * rootOfAll) % order)];
+  const inverseOfM = inverse(m);
+  for (let i = 0; i < POSEIDON_PARTIAL_ROUNDS; i++) scales.push(mul(inverseOfM, fifth(scales[i] as bigint)));
+  return scales;
+}
+
+const COUNT =
+  POSEIDON_WIDTH ** 2 +
+  3 +
+  3 * POSEIDON_WIDTH +
+  4 * POSEIDON_WIDTH +
+  5 * POSEIDON_PARTIAL_ROUNDS +
+  10 +
+  3 * POSEIDON_WIDTH +
+  1;
+
+/** Bytes that `writeHashParameters` fills. */
+export const hashParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): number => COUNT * kernels.packBytes;
+
+/** Once for a memory; all instances read them. */
+export function writeHashParameters(kernels: Kernels, at: number): void {
+  const view = new DataView(kernels.memory.buffer);
+  parameterList().forEach((value, i) => {
+    // The words go where the pack will be, which is larger; read takes them all in before it writes.
+    const pack = at + i * kernels.packBytes;
+    writeWords(view, pack, value);
+    kernels.exports.fr_read(pack, pack, 0, kernels.element('fr_plain'));
+  });
+}
