@@ -1,12 +1,10 @@
 /**
- * How late the event loop of this thread is, and how late that of a thread of the same process that does nothing: what
- * the machine's other programs do to both is in the second, what this thread's own work does only in the first.
+ * How late the event loop of the main thread is, and how late it is by its own doing: without the time for which the
+ * thread could have run and waited for a processor, which other programs had (Linux counts it; elsewhere it is 0).
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Worker } from 'node:worker_threads';
+import { readFileSync } from 'node:fs';
 
-/** What is measured is the time from one sample to the next: what is above the resolution is delay. */
-const RESOLUTION_MS = 10;
+const SAMPLE_MS = 10;
 
 export interface Lateness {
   readonly p50Ms: number;
@@ -15,46 +13,47 @@ export interface Lateness {
 }
 
 export interface LoopDelay {
+  readonly all: Lateness;
+  /** Without waiting for a processor. */
   readonly own: Lateness;
-  /** Of the thread that does nothing. */
-  readonly idle: Lateness;
   readonly samples: number;
 }
 
-/** Measures from now on until what it resolves to is called. */
-export async function measureLoopDelay(): Promise<() => Promise<LoopDelay>> {
-  const idle = new Worker(IDLE, { eval: true, workerData: RESOLUTION_MS, execArgv: [] });
-  await new Promise((resolve) => idle.once('message', resolve));
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
-  return async () => {
-    delay.disable();
-    const answer = new Promise<Lateness>((resolve) => idle.once('message', resolve));
-    idle.postMessage('end');
-    const lateMs = (interval: number): number => Math.max(0, interval / 1e6 - RESOLUTION_MS);
-    const own = {
-      p50Ms: lateMs(delay.percentile(50)),
-      p99Ms: lateMs(delay.percentile(99)),
-      maxMs: lateMs(delay.max),
-    };
-    return { own, idle: await answer, samples: delay.count };
+/** Measures from now on until what it returns is called. */
+export function measureLoopDelay(): () => LoopDelay {
+  const all: number[] = [];
+  const own: number[] = [];
+  let [dueAtMs, waitedMs] = [performance.now() + SAMPLE_MS, processorWaitMs()];
+  const sample = (): void => {
+    const [nowMs, nowWaitedMs] = [performance.now(), processorWaitMs()];
+    const lateMs = Math.max(0, nowMs - dueAtMs);
+    all.push(lateMs);
+    own.push(Math.max(0, lateMs - (nowWaitedMs - waitedMs)));
+    [dueAtMs, waitedMs] = [performance.now() + SAMPLE_MS, nowWaitedMs];
+    timer = setTimeout(sample, SAMPLE_MS);
+  };
+  let timer = setTimeout(sample, SAMPLE_MS);
+  return () => {
+    clearTimeout(timer);
+    return { all: latenessOf(all), own: latenessOf(own), samples: all.length };
   };
 }
 
-const IDLE = `
-const { monitorEventLoopDelay } = require('node:perf_hooks');
-const { parentPort, workerData } = require('node:worker_threads');
-const delay = monitorEventLoopDelay({ resolution: workerData });
-delay.enable();
-parentPort.postMessage('measuring');
-parentPort.once('message', () => {
-  delay.disable();
-  const lateMs = (interval) => Math.max(0, interval / 1e6 - workerData);
-  const [p50Ms, p99Ms] = [50, 99].map((share) => lateMs(delay.percentile(share)));
-  parentPort.postMessage({ p50Ms, p99Ms, maxMs: lateMs(delay.max) });
-  parentPort.close();
-});
-`;
+/** Of the main thread since it began. */
+function processorWaitMs(): number {
+  try {
+    const [, waitedNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+    return Number(waitedNs) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
+function latenessOf(samplesMs: readonly number[]): Lateness {
+  const sorted = [...samplesMs].sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+}
 
 export const latenessText = ({ p50Ms, p99Ms, maxMs }: Lateness): string =>
   `p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)}, max ${maxMs.toFixed(1)} ms`;

@@ -82,20 +82,16 @@ describe('the heartbeats of a worker that proves all the time', () => {
       const beats = (leader.heartbeats.length - beatsBefore) / ((performance.now() - beganAtMs) / INTERVAL_MS);
       const measured = once(child, 'message') as Promise<[Measured, unknown]>;
       child.send('end');
-      const [{ own, idle, cores }] = await measured;
+      const [{ own, all, samples, cores }] = await measured;
       await ended;
       leader.stop();
 
-      t.diagnostic(`${mode}, ${cores.toFixed(2)} cores: the loop is late by ${latenessText(own)}`);
+      t.diagnostic(`${mode}, ${cores.toFixed(2)} cores: the loop is late by ${latenessText(all)}, ${samples} samples`);
       t.diagnostic(
-        `that of an idle thread beside it by ${latenessText(idle)}; ${(100 * beats).toFixed()} % of heartbeats`,
+        `without waiting for a processor by ${latenessText(own)}; ${(100 * beats).toFixed()} % of heartbeats`,
       );
-      // What the machine does to both is not the same for both, but nearly.
-      const beyondMs = own.p99Ms - 1.5 * idle.p99Ms;
-      assert.ok(
-        beyondMs <= P99_MAX_MS,
-        `1 % of the time the loop is late by ${own.p99Ms} ms, an idle one by ${idle.p99Ms}`,
-      );
+      assert.ok(samples > 100, `${samples} samples`);
+      assert.ok(own.p99Ms <= P99_MAX_MS, `1 % of the time the loop is late by ${own.p99Ms} ms of its own`);
       assert.ok(beats > 0.7, `${(100 * beats).toFixed()} % of the heartbeats came`);
     });
   }
