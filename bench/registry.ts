@@ -5,12 +5,14 @@
 import { ZkraftError } from '../src/common/index.ts';
 import type { Bench } from './bench.ts';
 import { fieldBench } from './prover/field/index.ts';
+import { hashBench } from './prover/hash/index.ts';
 import { msmBench } from './prover/msm/index.ts';
 import { nttBench } from './prover/ntt/index.ts';
 import { proveBench } from './prover/prove/index.ts';
 import { throughputBench } from './prover/throughput/index.ts';
+import { treeBench } from './prover/tree/index.ts';
 
-export type BenchName = 'prove' | 'prove-throughput' | 'msm' | 'ntt' | 'field';
+export type BenchName = 'prove' | 'prove-throughput' | 'msm' | 'ntt' | 'field' | 'hash' | 'tree';
 
 export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   prove: proveBench,
@@ -18,6 +20,8 @@ export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,
+  hash: hashBench,
+  tree: treeBench,
 };
 
 /** Throws `usage`. */

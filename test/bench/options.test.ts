@@ -16,7 +16,7 @@ describe('the flags of a bench', () => {
 
   it('are taken as they are given', () => {
     const options = parseBenchOptions('all', { depth: '4', threads: '3', runs: '7', launches: '1', node: 'a, b' });
-    assert.deepEqual(options.names, ['prove', 'prove-throughput', 'msm', 'ntt', 'field']);
+    assert.deepEqual(options.names, ['prove', 'prove-throughput', 'msm', 'ntt', 'field', 'hash', 'tree']);
     assert.deepEqual([options.depth, options.threads, options.runs, options.launches], [4, 3, 7, 1]);
     assert.deepEqual(options.nodes, ['a', 'b']);
   });

@@ -19,7 +19,7 @@ interface Args {
 }
 
 /** The names of bench/registry.ts, which is only loaded when a bench is run. */
-const NAMES = 'prove, prove-throughput, msm, ntt, field, or all';
+const NAMES = 'prove, prove-throughput, msm, ntt, field, hash, tree, or all';
 
 const text = (describe: string) => ({ type: 'string', requiresArg: true, describe }) as const;
 
