@@ -5,15 +5,27 @@
 import { ZkraftError } from '../src/common/index.ts';
 import type { Bench } from './bench.ts';
 import { fieldBench } from './prover/field/index.ts';
+import { hashBench } from './prover/hash/index.ts';
 import { msmBench } from './prover/msm/index.ts';
 import { nttBench } from './prover/ntt/index.ts';
 import { proveBench } from './prover/prove/index.ts';
 import { setupBench } from './prover/setup/index.ts';
 import { throughputBench } from './prover/throughput/index.ts';
+import { treeBench } from './prover/tree/index.ts';
 import { verifyBench } from './prover/verify/index.ts';
 import { verifyBatchBench } from './prover/verify-batch/index.ts';
 
-export type BenchName = 'prove' | 'prove-throughput' | 'setup' | 'verify' | 'verify-batch' | 'msm' | 'ntt' | 'field';
+export type BenchName =
+  | 'prove'
+  | 'prove-throughput'
+  | 'setup'
+  | 'verify'
+  | 'verify-batch'
+  | 'hash'
+  | 'tree'
+  | 'msm'
+  | 'ntt'
+  | 'field';
 
 export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   prove: proveBench,
@@ -24,6 +36,8 @@ export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,
+  hash: hashBench,
+  tree: treeBench,
 };
 
 /** Throws `usage`. */

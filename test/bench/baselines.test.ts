@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { type CircuitFiles, prepareCircuitFiles } from '../../bench/prover/circuit-files.ts';
 import { fieldInstance, outcomeText } from '../../bench/prover/field/instance.ts';
 import { makeWasmcurves } from '../../bench/prover/field/wasmcurves.ts';
+import { makeBaseline as makeHash } from '../../bench/prover/hash/baseline.ts';
+import { hashesText, PAIRS, pairBytes } from '../../bench/prover/hash/instance.ts';
 import { makeFfjavascript as makeMsm } from '../../bench/prover/msm/ffjavascript.ts';
 import { pointText, readInstance } from '../../bench/prover/msm/instance.ts';
 import { makeFfjavascript as makeNtt } from '../../bench/prover/ntt/ffjavascript.ts';
@@ -14,9 +16,11 @@ import { readCoefficients, valuesText } from '../../bench/prover/ntt/instance.ts
 import { makeBinary } from '../../bench/prover/prove/binary.ts';
 import { makeOurs as makeOurKeys } from '../../bench/prover/setup/ours.ts';
 import { makeReference } from '../../bench/prover/setup/reference.ts';
+import { makeBaseline as makeTree } from '../../bench/prover/tree/baseline.ts';
+import { leavesOf } from '../../bench/prover/tree/instance.ts';
 import { Q, R } from '../../src/common/index.ts';
 import { readG1Montgomery, readInteger, viewOf, writeInteger } from '../../src/prover/formats/index.ts';
-import { G1, rootOfUnity } from '../../src/prover/reference/index.ts';
+import { G1, poseidon2Reference, rootOfUnity } from '../../src/prover/reference/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zkraft-baselines-'));
 const numbers = (bytes: Uint8Array): bigint[] =>
@@ -95,6 +99,27 @@ describe('what a baseline computes is what it is said to compute:', () => {
     assert.notEqual(ours.tier, 'reference');
     assert.match((await baseline.result?.()) ?? '', /^[0-9a-f]{64}$/);
     assert.equal(await ours.result?.(), await baseline.result?.());
+  });
+
+  it('hashes', async () => {
+    const baseline = await makeHash();
+    await baseline.run(0, PAIRS);
+    const nodes = numbers(pairBytes());
+    const hashes = Array.from({ length: PAIRS }, (_, i) =>
+      poseidon2Reference(nodes[2 * i] ?? 0n, nodes[2 * i + 1] ?? 0n),
+    );
+    assert.equal(await baseline.result?.(), hashesText(bytesOf(hashes)));
+  });
+
+  it('trees', async () => {
+    const baseline = await makeTree();
+    await baseline.run(0, 1);
+    let level = leavesOf('baseline');
+    while (level.length > 1) {
+      const below = level;
+      level = below.flatMap((node, i) => (i % 2 === 0 ? [poseidon2Reference(node, below[i + 1] ?? 0n)] : []));
+    }
+    assert.equal(await baseline.result?.(), String(level[0]));
   });
 
   it('and a foreign prover is one whose proof verifies', async () => {

@@ -51,7 +51,10 @@ describe('zkraft bench', () => {
     assert.deepEqual(Object.keys(report), ['machine', 'node', 'tier', 'results']);
     assert.equal(report.node, process.versions.node);
     assert.deepEqual(
-      report.results.map(({ bench, params }) => [bench, params.group ?? params.operation ?? params.depth]),
+      report.results.map(({ bench, params }) => [
+        bench,
+        params.group ?? params.operation ?? params.hash ?? params.leaves ?? params.depth,
+      ]),
       [
         ['prove', 2],
         ['prove-throughput', 2],
@@ -61,6 +64,8 @@ describe('zkraft bench', () => {
         ['ntt', 2],
         ['field', 'fq-mul'],
         ['field', 'g1-add'],
+        ['hash', 'poseidon2'],
+        ['tree', 2 ** 18],
       ],
     );
     report.results.forEach(checkResult);

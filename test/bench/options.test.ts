@@ -22,6 +22,8 @@ describe('the flags of a bench', () => {
       'setup',
       'verify',
       'verify-batch',
+      'hash',
+      'tree',
       'msm',
       'ntt',
       'field',

@@ -20,6 +20,7 @@ const ADAPTERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^src\/prover\/setup\/phase2[^/]*\.ts$/, ['snarkjs']],
   // Baselines of the benchmarks.
   [/^bench\/prover\/snarkjs-curve\.ts$/, ['snarkjs']],
+  [/^bench\/prover\/circomlibjs\.ts$/, ['circomlibjs']],
   [/^bench\/prover\/field\/wasmcurves\.ts$/, ['ffjavascript', 'wasmcurves', 'wasmbuilder']],
 ];
 

@@ -19,7 +19,7 @@ interface Args {
 }
 
 /** The names of bench/registry.ts, which is only loaded when a bench is run. */
-const NAMES = 'prove, prove-throughput, setup, verify, verify-batch, msm, ntt, field, or all';
+const NAMES = 'prove, prove-throughput, setup, verify, verify-batch, hash, tree, msm, ntt, field, or all';
 
 const text = (describe: string) => ({ type: 'string', requiresArg: true, describe }) as const;
 
