@@ -33,11 +33,11 @@ export const BENCHES: Readonly<Record<BenchName, Bench>> = {
   setup: setupBench,
   verify: verifyBench,
   'verify-batch': verifyBatchBench,
+  hash: hashBench,
+  tree: treeBench,
   msm: msmBench,
   ntt: nttBench,
   field: fieldBench,
-  hash: hashBench,
-  tree: treeBench,
 };
 
 /** Throws `usage`. */
