@@ -115,6 +115,19 @@ describe('a Merkle tree', () => {
     assert.equal(hashes, 11 + 28 + 32);
   });
 
+  it('hands a hash that does pairs side by side a level at a time', () => {
+    const asked: number[] = [];
+    const pairs = (nodes: readonly bigint[]): bigint[] => {
+      asked.push(nodes.length);
+      return nodes.flatMap((node, i) => (i % 2 === 0 ? [hash(node, nodes[i + 1] as bigint)] : []));
+    };
+    const leaves = someLeaves(9);
+    const sideBySide: Hash2 = Object.assign((left: bigint, right: bigint) => hash(left, right), { pairs });
+    const tree = new MerkleTree(sideBySide, leaves, 6);
+    assert.deepEqual(asked, [10, 6, 4, 2, 2, 2]);
+    assert.deepEqual(tree.path(8), new MerkleTree(hash, leaves, 6).path(8));
+  });
+
   it('refuses zero as a leaf, values that are not below r, too many leaves, too small a depth, naming which', () => {
     assert.throws(() => checkLeaves([1n, 0n], 4), isRefusal('invalid_leaf', /leaves\[1\] is zero/));
     assert.throws(() => checkLeaves([1n, 2n, R], 4), isRefusal('invalid_leaf', /leaves\[2\]/));

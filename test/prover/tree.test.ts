@@ -165,6 +165,14 @@ describe('leaves appended', () => {
     await assert.rejects(tree.append(new Set(someLeaves(4093))), isRefusal('invalid_depth'));
     await assert.rejects(tree.append(stopping(), { threads: 0, signal: stop.signal }), isRefusal('cancelled'));
     await tree.append([]);
+    // After a whole block was hashed.
+    const wide = await MerkleTree.build({ depth: 14, leaves: [...leaves, 1n, 2n, 3n], threads: 0 });
+    const before = wide.path(4096);
+    for (const threads of [0, 1]) {
+      const wrong = wide.append([...someLeaves(9000), 0n], { threads });
+      await assert.rejects(wrong, isRefusal('invalid_leaf', /leaves\[9000\]/));
+      assert.deepEqual(wide.path(4096), before);
+    }
     assert.equal(tree.root, root);
     assertSame(tree, leaves, 13, 100);
     await tree.append([9n]);

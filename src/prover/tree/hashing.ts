@@ -30,6 +30,7 @@ export class BlockHashing {
   #held: BlockWork | undefined;
   #pool: ThreadPool<BlockWork> | undefined;
   #failure: unknown;
+  #closed = false;
 
   constructor(options: BlockHashingOptions) {
     this.#options = options;
@@ -63,6 +64,7 @@ export class BlockHashing {
 
   /** Ends the threads; nobody writes to a block afterwards. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#pool?.close();
   }
 
@@ -73,6 +75,7 @@ export class BlockHashing {
   /** Others have a turn before it. */
   async #here(work: BlockWork): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
+    if (this.#closed) return;
     hashBlock(this.#options.hasher, work);
     this.#options.onHashed(work);
   }
