@@ -1,4 +1,4 @@
-import { silentLogger } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import { page, table } from './page.ts';
 

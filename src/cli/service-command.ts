@@ -1,6 +1,7 @@
 /** What the commands `gateway`, `coordinator` and `worker` share: run one part until a signal, then stop cleanly. */
 import type { CommandModule } from 'yargs';
-import { createLogger, type Logger } from '../common/index.ts';
+import type { Logger } from '../common/index.ts';
+import { createLogger } from '../common/logging/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Running, RunningGroup } from '../launch/index.ts';
 import { run, stopped } from './run.ts';

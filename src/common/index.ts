@@ -7,6 +7,7 @@ export * from './error-table.ts';
 export * from './errors.ts';
 export * from './field.ts';
 export * from './folders.ts';
-export * from './logging.ts';
+// Not the loggers themselves (logging/): threads that log nothing need not load them.
+export type { Logger } from './logging/index.ts';
 export * from './version.ts';
 export * from './worker-id.ts';

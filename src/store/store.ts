@@ -1,6 +1,7 @@
 /** Opens the store: one pool, one listening connection, and the parts that use them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Logger, silentLogger, ZkraftError } from '../common/index.ts';
+import { type Logger, ZkraftError } from '../common/index.ts';
+import { silentLogger } from '../common/logging/index.ts';
 import { type ArtifactStore, BLOB_BYTES_MAX } from '../prover/index.ts';
 import { PgApiKeyStore } from './api-keys.ts';
 import { PgAuditLog } from './audit.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLogger } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { launchGateway } from '../../src/launch/index.ts';
 import type { Prover } from '../../src/prover/index.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { createLogger } from '../../src/common/index.ts';
+import { createLogger } from '../../src/common/logging/index.ts';
 
 it('a log line never holds a leaf, a witness, a token or a password', () => {
   for (const format of ['json', 'console'] as const) {

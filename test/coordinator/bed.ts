@@ -1,6 +1,7 @@
 /** A whole coordinator on free ports, over a store in memory, with real keys and one real proof. Made once a file. */
 import { rm } from 'node:fs/promises';
-import { type Logger, packElements, silentLogger, toBytesBE, toHex } from '../../src/common/index.ts';
+import { type Logger, packElements, toBytesBE, toHex } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import {
   type Coordinator,
   type CoordinatorOptions,

@@ -7,7 +7,8 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
-import { fromBytesBE, packElements, sha256Hex, silentLogger, toHex, ZkraftError } from '../../src/common/index.ts';
+import { fromBytesBE, packElements, sha256Hex, toHex, ZkraftError } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import type { ArtifactStore, CircuitManifest, PinnedCircuit } from '../../src/prover/artifacts/types.ts';
 import type {

@@ -6,7 +6,7 @@
  * test, however that ends.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { silentLogger } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { type CoordinatorOptions, startCoordinator } from '../../src/coordinator/index.ts';
 import { type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import { createProver, openDirectoryArtifacts } from '../../src/prover/index.ts';

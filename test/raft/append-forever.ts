@@ -1,6 +1,6 @@
 /** A child process that proposes without end and prints each index once it was acknowledged. Killed by its test. */
 import { writeSync } from 'node:fs';
-import { silentLogger } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { openSingleNodeLog } from '../../src/raft/index.ts';
 import { ListMachine } from './list-machine.ts';
 

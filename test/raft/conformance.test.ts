@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { silentLogger, ZkraftError } from '../../src/common/index.ts';
+import { ZkraftError } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import {
   createMemoryStorage,
   openMemoryLog,

@@ -8,7 +8,7 @@
  * Argument: JSON with `connectionString` and `logDir`. Says `ready` with its port, answers `measure` and `stop`, and
  * ends when its parent is gone.
  */
-import { createLogger } from '../../src/common/index.ts';
+import { createLogger } from '../../src/common/logging/index.ts';
 import { type StateEvent, startCoordinator } from '../../src/coordinator/index.ts';
 import { createProver, type Prover } from '../../src/prover/index.ts';
 import { openSingleNodeLog, type ReplicatedLog, type StateMachine } from '../../src/raft/index.ts';

@@ -4,7 +4,7 @@
  * Started with an IPC channel, over which it is told `begin` and `end`. In between it measures how late the loop of its
  * main thread is, in which heartbeats are sent; at the end it says so and closes.
  */
-import { silentLogger } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import { createProver, loadCircuit, openDirectoryArtifacts, type ProveMode } from '../../src/prover/index.ts';
 import { startWorker } from '../../src/worker/index.ts';
 import { type LoopDelay, measureLoopDelay } from './loop-delay.ts';

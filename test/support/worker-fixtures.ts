@@ -1,6 +1,7 @@
 /** What worker tests are made of: a prover that obeys, circuits without keys, assignments. */
 import { randomUUID } from 'node:crypto';
-import { fromHex, packElements, sha256Hex, silentLogger, toBytesBE, ZkraftError } from '../../src/common/index.ts';
+import { fromHex, packElements, sha256Hex, toBytesBE, ZkraftError } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import type { Lease, TaskAssignment } from '../../src/common/rpc/index.ts';
 import type { ArtifactStore, BlobStore, CircuitManifest, PinnedCircuit } from '../../src/prover/artifacts/types.ts';
 import type { Groth16Proof } from '../../src/prover/formats/snarkjs-json.ts';

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
-import { packElements, silentLogger, toBytesBE } from '../../src/common/index.ts';
+import { packElements, toBytesBE } from '../../src/common/index.ts';
+import { silentLogger } from '../../src/common/logging/index.ts';
 import type { SendHeartbeatRequest } from '../../src/common/rpc/index.ts';
 import {
   createProver,

@@ -1,7 +1,8 @@
 /** What becomes of assignments: proved once, refused, taken back, timed out, given back. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { createLogger, packElements, toBytesBE, ZkraftError } from '../../src/common/index.ts';
+import { packElements, toBytesBE, ZkraftError } from '../../src/common/index.ts';
+import { createLogger } from '../../src/common/logging/index.ts';
 import type { Lease } from '../../src/common/rpc/index.ts';
 import type { Worker } from '../../src/worker/index.ts';
 import { FakeCoordinator } from '../support/fake-coordinator.ts';

@@ -1,6 +1,6 @@
 /** `zkraft dev`: the whole network in the foreground, on this machine. */
 import type { CommandModule } from 'yargs';
-import { createLogger } from '../../common/index.ts';
+import { createLogger } from '../../common/logging/index.ts';
 import type { DevNetwork } from '../../launch/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run, stopped } from '../run.ts';

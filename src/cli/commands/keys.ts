@@ -47,7 +47,7 @@ export const keys: CommandModule<object, Args> = {
     run(argv.json, async ({ terminal }) => {
       const request = await requestOf(argv);
       const { openConfiguredStore } = await import('../../launch/index.ts');
-      const { silentLogger } = await import('../../common/index.ts');
+      const { silentLogger } = await import('../../common/logging/index.ts');
       const store = await openConfiguredStore(settingsOf(argv as unknown as Record<string, unknown>), silentLogger);
       try {
         await request(store, terminal);

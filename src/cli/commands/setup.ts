@@ -1,7 +1,8 @@
 /** `zkraft setup`: makes the keys of the Merkle circuit, once for each depth. */
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { silentLogger, ZkraftError } from '../../common/index.ts';
+import { ZkraftError } from '../../common/index.ts';
+import { silentLogger } from '../../common/logging/index.ts';
 import type { ArtifactStore } from '../../prover/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run } from '../run.ts';

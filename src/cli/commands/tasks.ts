@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
-import { silentLogger, ZkraftError } from '../../common/index.ts';
+import { ZkraftError } from '../../common/index.ts';
+import { silentLogger } from '../../common/logging/index.ts';
 import type { OperatorStore, TaskEvent, TaskRow, TaskStatus, TaskStory } from '../../store/types.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';

@@ -7,7 +7,7 @@
  */
 import type { Server, Socket } from 'node:net';
 import { addressKey } from '../addresses.ts';
-import type { Logger } from '../logging.ts';
+import type { Logger } from '../logging/index.ts';
 
 /** A flood is said once in so long. */
 const SAY_AGAIN_MS = 10_000;

@@ -26,7 +26,7 @@ import fastify, {
 import type { Registry } from 'prom-client';
 import type { ErrorCode } from '../error-table.ts';
 import { ZkraftError } from '../errors.ts';
-import type { Logger } from '../logging.ts';
+import type { Logger } from '../logging/index.ts';
 import { VERSION } from '../version.ts';
 import { limitConnectionsPerAddress } from './connection-limit.ts';
 import { codedError, errorAnswer } from './error-answer.ts';

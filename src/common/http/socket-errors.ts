@@ -9,7 +9,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../error-table.ts';
 import { ZkraftError } from '../errors.ts';
-import type { Logger } from '../logging.ts';
+import type { Logger } from '../logging/index.ts';
 import { errorAnswer } from './error-answer.ts';
 
 const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {

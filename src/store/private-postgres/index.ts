@@ -3,7 +3,8 @@
  */
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Logger, silentLogger, ZkraftError } from '../../common/index.ts';
+import { type Logger, ZkraftError } from '../../common/index.ts';
+import { silentLogger } from '../../common/logging/index.ts';
 import { chooseAccount } from './account.ts';
 import { findBinaries } from './binaries.ts';
 import { type DirLock, lockDir } from './dir-lock.ts';
