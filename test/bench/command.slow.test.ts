@@ -59,13 +59,15 @@ describe('zkraft bench', () => {
         ['prove', 2],
         ['prove-throughput', 2],
         ['setup', 2],
+        ['verify', 2],
+        ['verify-batch', 2],
+        ['hash', 'poseidon2'],
+        ['tree', 2 ** 18],
         ['msm', 'G1'],
         ['msm', 'G2'],
         ['ntt', 2],
         ['field', 'fq-mul'],
         ['field', 'g1-add'],
-        ['hash', 'poseidon2'],
-        ['tree', 2 ** 18],
       ],
     );
     report.results.forEach(checkResult);
