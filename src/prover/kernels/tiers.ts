@@ -39,9 +39,12 @@ const RELAXED_PROBE = Uint8Array.of(
 const PROBE_PACKS = 48;
 const PROBE_ROUNDS = 400;
 const FOUR_LANES_GAIN = 1.3;
-/** That of Node 24, 13.6, joins halves of a product of Fq2 that are none: each was wrong once it was optimized. */
-const FOUR_LANES_V8_MIN = 14;
-/** That mistake showed in the 14th; by then V8 has compiled kernels anew. A fifth of a second in all. */
+/** Of Node 24, the first that joins halves at all. */
+const FOUR_LANES_V8_MIN = 13;
+/**
+ * It once joined halves of a product of Fq2 that were none (generator/field-kernels.ts): wrong from the 14th round on, when
+ * V8 had compiled kernels anew. A fifth of a second in all.
+ */
 const OPTIMIZING_ROUNDS = 60;
 
 const selections = new Map<KernelChoice, Promise<SelectedKernels>>();
@@ -145,7 +148,7 @@ async function fasterOf(names: readonly KernelModuleName[], say: (reason: string
 
 async function fourLanes(two: Tried, say: (reason: string) => void, reasons: readonly string[]): Promise<Tried> {
   if (process.arch !== 'x64' || Number(process.versions.v8.split('.')[0]) < FOUR_LANES_V8_MIN) {
-    say(`fma4: needs V8 ${FOUR_LANES_V8_MIN} (Node 26) or newer on x64`);
+    say(`fma4: needs V8 ${FOUR_LANES_V8_MIN} (Node 24) or newer on x64`);
     throw unavailable('fma4', reasons);
   }
   v8.setFlagsFromString('--experimental-wasm-revectorize');

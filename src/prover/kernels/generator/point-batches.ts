@@ -253,9 +253,9 @@ function composedSteps({ field, parts, sizes }: CurveOptions): BothSteps {
       slope: (into, inverse) =>
         [
           call('gather', x1, targets, x),
-          call('sqr', into, x1),
-          call('triple', into, into),
-          call('mul', into, into, inverse),
+          call('sqr', scratch, x1),
+          call('triple', scratch, scratch),
+          call('mul', into, scratch, inverse),
         ].join('\n    '),
       abscissa: (into, slope) => call('sqrsub2', into, slope, x1, x1),
       finish,
