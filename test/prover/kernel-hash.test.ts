@@ -51,6 +51,24 @@ describe('hashing side by side', () => {
     assert.throws(() => hasher.hashWords(new Uint8Array(32), new Uint8Array(32)));
   });
 
+  it('is not to be had from kernels that hash wrong in any lane', async () => {
+    for (const name of KERNEL_NAMES) {
+      const kernels = await instantiateKernels(await loadKernelModule(name), createKernelMemory(4));
+      for (let lane = 0; lane < kernels.lanes; lane++) {
+        const broken: typeof kernels.exports.poseidon2_words = (target, ...rest) => {
+          kernels.exports.poseidon2_words(target, ...rest);
+          const view = new DataView(kernels.memory.buffer);
+          view.setUint8(target + 32 * lane + 7, view.getUint8(target + 32 * lane + 7) ^ 1);
+        };
+        const exports = { ...kernels.exports, poseidon2_words: broken };
+        assert.throws(() => new LaneHasher({ ...kernels, exports, element: (of) => kernels.element(of) }), {
+          code: 'backend_unavailable',
+        });
+      }
+      assert.ok(new LaneHasher(kernels));
+    }
+  });
+
   it('is one hash at a time for whoever asks so', async () => {
     for (const name of KERNEL_NAMES) {
       const hash = await createLaneHash(await loadKernelModule(name));

@@ -22,7 +22,7 @@ import {
   poseidonParameters,
 } from '../reference/index.ts';
 import type { Kernels } from './kernels.ts';
-import { writeWords } from './known-answers.ts';
+import { writePacks } from './parameter-packs.ts';
 
 /** What `poseidon2_words` works in. */
 export const HASH_WORK_PACKS = 10;
@@ -159,11 +159,5 @@ export const hashParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): number 
 
 /** Once for a memory; all instances read them. */
 export function writeHashParameters(kernels: Kernels, at: number): void {
-  const view = new DataView(kernels.memory.buffer);
-  parameterList().forEach((value, i) => {
-    // The words go where the pack will be, which is larger; read takes them all in before it writes.
-    const pack = at + i * kernels.packBytes;
-    writeWords(view, pack, value);
-    kernels.exports.fr_read(pack, pack, 0, kernels.element('fr_plain'));
-  });
+  writePacks(kernels, at, parameterList());
 }

@@ -26,9 +26,6 @@ export interface KernelExports {
   readonly fq_sub: Binary;
   readonly fq_neg: Unary;
   readonly fq_mul_n: (z: number, x: number, y: number, n: number) => void;
-  readonly fq_sqr_n: (z: number, x: number, n: number) => void;
-  readonly fq_add_n: (z: number, x: number, y: number, n: number) => void;
-  readonly fq_sub_n: (z: number, x: number, y: number, n: number) => void;
   /** x^(p - 2) in each lane; zero stays zero. `work`: 17 packs. */
   readonly fq_inverse: (z: number, x: number, work: number) => void;
   /** The value below p in the 32 bytes at `at` becomes its inverse, below 2 p: 0. Zero stays zero: 1. */
@@ -50,25 +47,17 @@ export interface KernelExports {
   readonly fr_sub: Binary;
   readonly fr_neg: Unary;
   readonly fr_mul_n: (z: number, x: number, y: number, n: number) => void;
-  readonly fr_sqr_n: (z: number, x: number, n: number) => void;
-  readonly fr_add_n: (z: number, x: number, y: number, n: number) => void;
-  readonly fr_sub_n: (z: number, x: number, y: number, n: number) => void;
   readonly fr_inverse: (z: number, x: number, work: number) => void;
   readonly fr_read: (z: number, source: number, stride: number, factor: number) => void;
   readonly fr_write: (target: number, stride: number, x: number) => void;
   readonly fr_gather: (z: number, list: number, offset: number) => void;
   readonly fr_gather_signed: (z: number, list: number, offset: number) => void;
   readonly fr_scatter: (list: number, offset: number, x: number) => void;
-  /** (x, y) becomes (x + y, (x - y) w); w reduced, as constants are. */
-  readonly fr_dif: (x: number, y: number, w: number) => void;
-  /** (x, y) becomes (x + y w, x - y w). */
-  readonly fr_dit: (x: number, y: number, w: number) => void;
-  readonly fr_dif_n: (x: number, y: number, w: number, n: number) => void;
-  readonly fr_dit_n: (x: number, y: number, w: number, n: number) => void;
 
-  /** z = Poseidon(2) of left and right, a hash a lane, n packs; `work`: 6 packs. See poseidon-parameters.ts. */
-  readonly poseidon2_n: (z: number, left: number, right: number, n: number, parameters: number, work: number) => void;
-  /** The same for one pack, and what its S-boxes took in, POSEIDON_TRACE_PACKS packs. See poseidon-trace.ts. */
+  /**
+   * z = Poseidon(2) of left and right, a hash a lane, and what its S-boxes took in, POSEIDON_TRACE_PACKS packs
+   * (poseidon-trace.ts). `work`: 6 packs.
+   */
   readonly poseidon2_trace: (
     z: number,
     trace: number,

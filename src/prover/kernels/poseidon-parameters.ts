@@ -18,7 +18,7 @@ import {
   poseidonParameters,
 } from '../reference/index.ts';
 import type { Kernels } from './kernels.ts';
-import { writeWords } from './known-answers.ts';
+import { writePacks } from './parameter-packs.ts';
 import { PARAMETERS_AFTER_AT } from './poseidon-trace.ts';
 
 type Block = readonly [readonly [bigint, bigint], readonly [bigint, bigint]];
@@ -116,11 +116,5 @@ export const poseidonParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): num
 
 /** Once for a memory; all instances read them. */
 export function writePoseidonParameters(kernels: Kernels, at: number): void {
-  const view = new DataView(kernels.memory.buffer);
-  parameterList().forEach((value, i) => {
-    // The words go where the pack will be, which is larger; read takes them all in before it writes.
-    writeWords(view, at + i * kernels.packBytes, value);
-    const pack = at + i * kernels.packBytes;
-    kernels.exports.fr_read(pack, pack, 0, kernels.element('fr_plain'));
-  });
+  writePacks(kernels, at, parameterList());
 }

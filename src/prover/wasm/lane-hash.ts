@@ -4,7 +4,7 @@
  * In bulk a hash is two elements as words and becomes one; single pairs and bigints are for those who hash now and then,
  * and cost as much as a full pack.
  */
-import { invariant } from '../../common/index.ts';
+import { invariant, R, ZkraftError } from '../../common/index.ts';
 import {
   createKernelMemory,
   HASH_WORK_PACKS,
@@ -18,11 +18,20 @@ import {
   writeWords,
 } from '../kernels/index.ts';
 import type { Hash2 } from '../merkle/index.ts';
+import { poseidon2Reference } from '../reference/index.ts';
 
 /** Elements are words: 32 bytes, little-endian, below r. */
 export const WORDS_BYTES = 32;
 /** Of one call to the kernel: some milliseconds, and what comes in and goes out fits the second-level cache. */
 const SLICE_PAIRS = 256;
+
+/** A hash for each of four lanes. */
+const KNOWN_PAIRS = [0n, 0n, 1n, R - 1n, R - 1n, 1n << 253n, (1n << 51n) - 1n, 1n << 50n];
+let hashes: readonly bigint[] | undefined;
+function knownHashes(): readonly bigint[] {
+  hashes ??= [0, 2, 4, 6].map((i) => poseidon2Reference(KNOWN_PAIRS[i] as bigint, KNOWN_PAIRS[i + 1] as bigint));
+  return hashes;
+}
 
 export class LaneHasher {
   readonly #kernels: Kernels;
@@ -32,6 +41,7 @@ export class LaneHasher {
   readonly #target: number;
   readonly #zeroRoots: Uint8Array[] = [new Uint8Array(WORDS_BYTES)];
 
+  /** Rejects with `backend_unavailable` when it hashes wrong. */
   static async create(module: KernelModule): Promise<LaneHasher> {
     const sizes = [hashParameterBytes(module), HASH_WORK_PACKS * module.packBytes, 3 * WORDS_BYTES * SLICE_PAIRS];
     const bytes = sizes.reduce((sum, size) => sum + size, RESERVED_BYTES);
@@ -45,6 +55,15 @@ export class LaneHasher {
     this.#source = this.#work + HASH_WORK_PACKS * kernels.packBytes;
     this.#target = this.#source + 2 * WORDS_BYTES * SLICE_PAIRS;
     writeHashParameters(kernels, this.#parameters);
+    this.#check();
+  }
+
+  /** Nothing checks a root after it was hashed. */
+  #check(): void {
+    const right = knownHashes();
+    if (this.hashPairs(KNOWN_PAIRS).every((hash, i) => hash === right[i])) return;
+    const text = `the hash of ${this.#kernels.name} is wrong on this machine; use another kernel`;
+    throw new ZkraftError('backend_unavailable', text, { field: 'kernel' });
   }
 
   /** The hash of each two elements of `source`, in words, to `target`, half as long; the two may be of one buffer. */

@@ -61,15 +61,6 @@ export function primeFieldKernels<E>(options: FieldOptions<E>): string[] {
     kernel('sqrsub2', { x: 'stored', u: 'reduced', w: 'reduced' }, reduced, (F, at) => [
       F.reduce(F.lazySub(F.lazySub(F.square(at('x')), at('u')), at('w'))),
     ]),
-    // Butterflies. In frequency (x, y) becomes (x + y, (x - y) w), in time (x + y w, x - y w).
-    kernel('dif', { x: 'stored', y: 'stored', w: 'reduced' }, { x: 'reduced', y: 'stored' }, (F, at) => [
-      F.reduce(F.lazyAdd(at('x'), at('y'))),
-      F.mul(F.lazySub(at('x'), at('y')), at('w')),
-    ]),
-    kernel('dit', { x: 'stored', y: 'stored', w: 'reduced' }, { x: 'reduced', y: 'reduced' }, (F, at) => {
-      const product = F.mul(at('y'), at('w'));
-      return [F.reduce(F.lazyAdd(at('x'), product)), F.reduce(F.lazySub(at('x'), product))];
-    }),
     ...wordKernels(options),
     ...representation.cellKernels(name, modulus, target, pool),
   ];

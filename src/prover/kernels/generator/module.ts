@@ -69,9 +69,7 @@ function assemble<E>(
     ...['fq', 'fr'].flatMap((name, i) => [
       copyFunction(name, sizes.packBytes),
       fermatInverse(name, NIBBLES_AT + 64 * i, sizes),
-      ...vectorLoops(name, sizes.packBytes),
-      loopOver(`${name}_dif`, ['x', 'y', 'w'], sizes.packBytes),
-      loopOver(`${name}_dit`, ['x', 'y', 'w'], sizes.packBytes),
+      loopOver(`${name}_mul`, ['z', 'x', 'y'], sizes.packBytes),
     ]),
     ...poseidonKernels(field('fr', R)),
     ...wordKernels(),
@@ -79,7 +77,6 @@ function assemble<E>(
     copyFunction('fq2', 2 * sizes.packBytes),
     quadraticCells('fq2', 'fq', sizes),
     quadraticInverse('fq2', 'fq', sizes),
-    ...vectorLoops('fq2', 2 * sizes.packBytes),
     wordInversion('fq', Q),
     laneSwaps('fq', sizes),
     inverseOfAllLanes('fq', one('fq_plain'), sizes),
@@ -94,7 +91,7 @@ function assemble<E>(
   const exported = functions
     .flatMap((text) => [...text.matchAll(/\(func \$(\w+)(?! \(export)/g)].map((match) => match[1] as string))
     .filter((name) =>
-      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|dif|dit|read|write|gather|gather_signed|scatter|ntt_row|spread)$/.test(
+      /^f[qr]2?_(mul|sqr|add|sub|neg|reduce|triple|mulsub|mulsubsub|sqrsub2|read|write|gather|gather_signed|scatter|ntt_row|spread)$/.test(
         name,
       ),
     )
@@ -114,15 +111,6 @@ ${pool.size > 0 ? `(data (i32.const 0) "${pool.data}")` : ''}
   const binary = module.emitBinary();
   module.dispose();
   return { text, binary };
-}
-
-function vectorLoops(name: string, bytes: number): string[] {
-  return [
-    loopOver(`${name}_mul`, ['z', 'x', 'y'], bytes),
-    loopOver(`${name}_sqr`, ['z', 'x'], bytes),
-    loopOver(`${name}_add`, ['z', 'x', 'y'], bytes),
-    loopOver(`${name}_sub`, ['z', 'x', 'y'], bytes),
-  ];
 }
 
 const nibbles = (exponent: bigint): string =>

@@ -1,13 +1,14 @@
 /**
  * Poseidon(2) on Fr, a hash a lane. The parameters are packs in the order in which they are used
- * (../poseidon-parameters.ts), the same in all lanes; `work` has room for 6 packs.
- *   poseidon2_n(z, left, right, n, parameters, work)           over n packs that follow one another
- *   poseidon2_trace(z, trace, left, right, parameters, work)   one pack, and what its S-boxes took in (../poseidon-trace.ts)
+ * (../poseidon-parameters.ts), the same in all lanes; `work` has room for 6 packs. What its S-boxes took in is left behind:
+ * `poseidon2_trace(z, trace, left, right, parameters, work)`, of one pack (../poseidon-trace.ts). Hashing alone, in bulk,
+ * has a quicker form (hash-kernels.ts).
  *
  * A partial round is its sparse form: one S-box, one sum of three products with one reduction, two products with a sum.
  */
 import { POSEIDON_FULL_ROUNDS, POSEIDON_PARTIAL_ROUNDS, POSEIDON_WIDTH as WIDTH } from '../../reference/poseidon.ts';
 import { AFTER_BOXES, BOX_PACKS, FULL_ROUND_PACKS, PARAMETERS_AFTER_AT } from '../poseidon-trace.ts';
+import { get, plus, step } from './control.ts';
 import type { FieldOptions } from './field-kernels.ts';
 import { kernelFunction } from './wat.ts';
 
@@ -26,13 +27,7 @@ export function poseidonKernels<E>(options: FieldOptions<E>): string[] {
   return [
     dot(2),
     dot(WIDTH),
-    kernelFunction(`${name}_pow5add`, ['z', 'x', 'k'], target, pool, (ir) => {
-      const F = representation.arithmetic(ir, modulus);
-      // Carried: a square doubles its factor, and twice a sum would leave its binade.
-      const sum = F.carry(F.lazyAdd(F.load('x', 'reduced'), F.load('k', 'reduced')));
-      F.store('z', F.mul(F.square(F.square(sum)), sum), 'stored');
-    }),
-    // The same, with x + k, its square and its fourth power left at `t`.
+    // (x + k)^5, with x + k, its square and its fourth power left at `t`.
     kernelFunction(`${name}_pow5trace`, ['z', 'x', 'k', 't'], target, pool, (ir) => {
       const F = representation.arithmetic(ir, modulus);
       const sum = F.reduce(F.lazyAdd(F.load('x', 'reduced'), F.load('k', 'reduced')));
@@ -48,21 +43,14 @@ export function poseidonKernels<E>(options: FieldOptions<E>): string[] {
       const product = F.mul(F.load('x', 'stored'), F.load('w', 'reduced'));
       F.store('z', F.reduce(F.lazyAdd(product, F.load('y', 'reduced'))), 'reduced');
     }),
-    hashOverPacks(name, (pairBytes * target.lanes) / 2),
     tracedHash(name, (pairBytes * target.lanes) / 2),
   ];
 }
 
-const get = (variable: string): string => `(local.get $${variable})`;
-const plus = (x: string, n: number): string => (n === 0 ? x : `(i32.add ${x} (i32.const ${n}))`);
-
-const LOCALS = '(local $at i32) (local $matrix i32) (local $rounds i32)';
-
-/** From `left`, `right` and `parameters` to `z`; with `trace` and `after`, of which it moves both, where it is traced. */
-function permutation(field: string, packBytes: number, traced: boolean): string {
+/** From `left`, `right` and `parameters` to `z`; `trace`, `at` and `after` move on with the rounds. */
+function tracedHash(field: string, packBytes: number): string {
   const call = (suffix: string, ...args: readonly string[]): string => `(call $${field}_${suffix} ${args.join(' ')})`;
-  const skip = (variable: string, packs: number): string =>
-    `(local.set $${variable} ${plus(get(variable), packs * packBytes)})`;
+  const skip = (variable: string, packs: number): string => step(variable, packs * packBytes);
   /** The state is three packs, and so is what the S-boxes leave. */
   const state = (i: number): string => plus(get('work'), i * packBytes);
   const boxed = (i: number): string => plus(get('work'), (WIDTH + i) * packBytes);
@@ -70,30 +58,21 @@ function permutation(field: string, packBytes: number, traced: boolean): string 
   const trace = (i: number): string => plus(get('trace'), i * packBytes);
   const wide = [0, 1, 2];
 
-  const box = (i: number): string =>
-    traced
-      ? call('pow5trace', boxed(i), state(i), parameter(i), trace(BOX_PACKS * i))
-      : call('pow5add', boxed(i), state(i), parameter(i));
+  const box = (i: number): string => call('pow5trace', boxed(i), state(i), parameter(i), trace(BOX_PACKS * i));
   const mix = wide.map((i) => call(`dot${WIDTH}`, state(i), boxed(0), plus(get('matrix'), i * WIDTH * packBytes)));
-  const after = traced
-    ? [
-        ...wide.map((i) => call('add', trace(AFTER_BOXES + i), boxed(i), plus(get('after'), i * packBytes))),
-        skip('trace', FULL_ROUND_PACKS),
-        skip('after', WIDTH),
-      ]
-    : [];
+  const after = wide.map((i) => call('add', trace(AFTER_BOXES + i), boxed(i), plus(get('after'), i * packBytes)));
   const fullRounds = (label: string): string => `
     (local.set $rounds (i32.const ${POSEIDON_FULL_ROUNDS / 2}))
     (loop $${label}
       ${[...wide.map(box), ...after, ...mix].join('\n      ')}
-      ${skip('at', WIDTH)}
-      (local.set $rounds ${plus(get('rounds'), -1)})
+      ${skip('trace', FULL_ROUND_PACKS)} ${skip('after', WIDTH)} ${skip('at', WIDTH)}
+      ${step('rounds', -1)}
       (br_if $${label} ${get('rounds')}))`;
 
   // k; m00, v1, v2; w1, w2
   const partialRound = [
     box(0),
-    ...(traced ? [skip('trace', BOX_PACKS)] : []),
+    skip('trace', BOX_PACKS),
     call('copy', boxed(1), state(1)),
     call('copy', boxed(2), state(2)),
     call(`dot${WIDTH}`, state(0), boxed(0), parameter(1)),
@@ -101,7 +80,10 @@ function permutation(field: string, packBytes: number, traced: boolean): string 
     call('muladd', state(2), boxed(0), parameter(5), boxed(2)),
   ];
 
-  return `
+  return `(func $poseidon2_trace (export "poseidon2_trace")
+  (param $z i32) (param $trace i32) (param $left i32) (param $right i32) (param $parameters i32) (param $work i32)
+  (local $at i32) (local $matrix i32) (local $rounds i32) (local $after i32)
+    (local.set $after ${plus(get('parameters'), PARAMETERS_AFTER_AT * packBytes)})
     (local.set $matrix ${get('parameters')})
     (local.set $at ${plus(get('parameters'), WIDTH * WIDTH * packBytes)})
     (memory.fill ${state(0)} (i32.const 0) (i32.const ${packBytes}))
@@ -111,8 +93,7 @@ function permutation(field: string, packBytes: number, traced: boolean): string 
     (local.set $rounds (i32.const ${POSEIDON_PARTIAL_ROUNDS}))
     (loop $partial
       ${partialRound.join('\n      ')}
-      ${skip('at', 6)}
-      (local.set $rounds ${plus(get('rounds'), -1)})
+      ${skip('at', 6)} ${step('rounds', -1)}
       (br_if $partial ${get('rounds')}))
     ${call('copy', boxed(1), state(1))}
     ${call('copy', boxed(2), state(2))}
@@ -120,25 +101,5 @@ function permutation(field: string, packBytes: number, traced: boolean): string 
     ${call('dot2', state(2), boxed(1), parameter(2))}
     ${skip('at', 4)}
     ${fullRounds('last')}
-    ${call('copy', get('z'), state(0))}`;
-}
-
-function hashOverPacks(field: string, packBytes: number): string {
-  return `(func $poseidon2_n (export "poseidon2_n")
-  (param $z i32) (param $left i32) (param $right i32) (param $n i32) (param $parameters i32) (param $work i32)
-  ${LOCALS}
-  (block $done (loop $hash
-    (br_if $done (i32.eqz ${get('n')}))
-    ${permutation(field, packBytes, false)}
-    ${['z', 'left', 'right'].map((p) => `(local.set $${p} ${plus(get(p), packBytes)})`).join(' ')}
-    (local.set $n ${plus(get('n'), -1)})
-    (br $hash))))`;
-}
-
-function tracedHash(field: string, packBytes: number): string {
-  return `(func $poseidon2_trace (export "poseidon2_trace")
-  (param $z i32) (param $trace i32) (param $left i32) (param $right i32) (param $parameters i32) (param $work i32)
-  ${LOCALS} (local $after i32)
-  (local.set $after ${plus(get('parameters'), PARAMETERS_AFTER_AT * packBytes)})
-  ${permutation(field, packBytes, true)})`;
+    ${call('copy', get('z'), state(0))})`;
 }
