@@ -32,7 +32,7 @@ const build: CommandModule<object, Args> = {
   command: 'build',
   describe: 'Builds a tree and says what it is: leaves, depth, root, and how long it took',
   builder: (yargs) =>
-    common(yargs).example('$0 tree build --leaves examples/leaves.json --depth 20', 'Root, and hashes a second'),
+    common(yargs).example('$0 tree build --leaves examples/leaves.json --depth 20', 'The root, and how long it took'),
   handler: (argv) =>
     run(argv.json, async (context) => {
       const beganAtMs = performance.now();

@@ -1,7 +1,7 @@
 /**
- * A proof is good when the kernels say so. When they say no, the reference in BigInt looks at it once more (a fifth of a
- * second), since a no counts against whoever made the proof: nobody is condemned by one verifier alone. In a batch so
- * many get a second look as one thread can give within a second; of the others the answer says that they had none.
+ * A proof is good when the kernels say so. When they say no, the reference in BigInt looks at it once more (80 ms), since
+ * a no counts against whoever made the proof: nobody is condemned by one verifier alone. Of a batch the first four get a
+ * second look; of the others the answer says that they had none.
  */
 import type { ZkraftError } from '../../common/index.ts';
 import type { UncheckedClaim } from '../backend.ts';
