@@ -8,12 +8,14 @@
  * determinant. So h can be left out, and two of each of the values before stand for it:
  *   u_(i+1) = m x_i + t u_i - d u_(i-1) + a x_(i-1) + b x_(i-2),   a = v w - t m,   b = v B w - t v w + d m.
  * That is a sum of five products with one reduction, where the sparse matrices of eprint 2019/458 take five products and
- * three. Scaling saves one more: for y'_i = s_i y_i, x'_i = s_i^5 x_i and s_(i+1) = s_i^5 / m the factor of x'_i is one,
- * and since the fifth power is a permutation of the field, s_0 can be chosen so that the last s is one.
+ * three. Scaling saves one more: for y'_i = s_i y_i, x'_i = s_i^5 x_i and s_(i+1) = s_i^5 / m the factor of x'_i is one.
  *
  * At the start two x's are made up so that the recurrence gives what h would have given; both are linear in the state,
- * hence rows of the matrix of the round before. At the end h is found again from the last two of each.
+ * hence rows of the matrix of the round before. At the end h is found again from the last two of each. All of these rows,
+ * and those of the full rounds, have a scale of their own that makes the factor of their first x one, but for the second of
+ * those x's, where it is zero, and for the last row, which is the hash.
  */
+import { invariant } from '../../common/index.ts';
 import {
   Fr,
   POSEIDON_FULL_ROUNDS,
@@ -68,96 +70,86 @@ function parameterList(): bigint[] {
   k.push(last[0]);
   const constant = (i: number): bigint => k[i] ?? 0n;
 
-  const scales = scalesOf(m);
-  const scale = (i: number): bigint => scales[i] ?? 1n;
-  const scaleOfBoxed = (i: number): bigint => (i < 0 ? 1n : fifth(scale(i)));
+  // Full rounds before the chain: rows of the matrix, in scales of their own.
+  const list: bigint[] = [fifth(constants(0)[0]), ...constants(0).slice(1)];
+  let boxed: Row = [1n, 1n, 1n];
+  /** Rows over what the S-boxes left, to which the constants are added: written down scaled, and their scales told. */
+  const write = (rows: readonly Row[], added: readonly bigint[]): Row =>
+    rows.map((row, j) => {
+      const over = row.map((factor, i) => mul(factor, inverse(boxed[i] as bigint)));
+      const to = inverse(over[0] as bigint);
+      list.push(...[over[1], over[2], added[j]].map((x) => mul(to, x as bigint)));
+      return to;
+    }) as unknown as Row;
+  const afterBoxes = (scales: Row): Row => scales.map(fifth) as unknown as Row;
+  for (let round = 1; round < HALF; round++) boxed = afterBoxes(write(matrix, constants(round)));
 
   // x_(-1) and x_(-2), with y_(-1) = 0.
   const first: Row = [1n, 0n, 0n];
   const x1 = scaled(inverse(b), plus(vB, scaled(neg(trace), v), scaled(determinant, first)));
   const x2 = scaled(inverse(b), plus(v, scaled(neg(trace), first), scaled(neg(a), x1)));
+  const [yScale, x1Scale] = write([times(first, matrix), times(x1, matrix)], [constant(0), 0n]);
+  // Its factor of the first x is zero: it stays as it is.
+  list.push(...times(x2, matrix).map((factor, i) => mul(factor, inverse(boxed[i] as bigint))));
 
-  const chain = Array.from({ length: POSEIDON_PARTIAL_ROUNDS }, (_, i) => {
+  const n = POSEIDON_PARTIAL_ROUNDS;
+  const scales = [yScale];
+  for (let i = 0; i < n; i++) scales.push(mul(inverse(m), fifth(scales[i] as bigint)));
+  const scale = (i: number): bigint => scales[i] ?? 1n;
+  const scaleOfBoxed = (i: number): bigint => (i === -1 ? x1Scale : i < 0 ? 1n : fifth(scale(i)));
+  for (let i = 0; i < n; i++) {
     const to = scale(i + 1);
     const over = (factor: bigint, from: bigint): bigint => mul(mul(factor, to), inverse(from));
-    return [
+    list.push(
       over(trace, scale(i)),
       i === 0 ? 0n : over(neg(determinant), scale(i - 1)),
       over(a, scaleOfBoxed(i - 1)),
       over(b, scaleOfBoxed(i - 2)),
       mul(to, sum(constant(i + 1), neg(mul(trace, constant(i))), mul(determinant, constant(i - 1)))),
-    ];
-  }).flat();
+    );
+  }
 
-  return [
-    ...matrix.flat(),
-    fifth(constants(0)[0]),
-    ...constants(0).slice(1),
-    ...[1, 2, 3].flatMap((round) => constants(round)),
-    ...[scaled(scale(0), first), x1, x2].flatMap((row) => times(row, matrix)),
-    ...[mul(scale(0), constant(0)), 0n, 0n],
-    ...chain,
-    ...leaving(),
-    ...[1, 2, 3].flatMap((round) => constants(AFTER + round)),
-    0n,
-  ];
+  boxed = afterBoxes([scale(n), ...leave()] as unknown as Row);
+  for (let round = 1; round < HALF; round++) boxed = afterBoxes(write(matrix, constants(AFTER + round)));
+  list.push(...matrix[0].map((factor, i) => mul(factor, inverse(boxed[i] as bigint))));
+  return list;
 
-  /** Rows over (y, y1, x, x1, 1), the latest first: the two hidden elements, with the constants of the round to come. */
-  function leaving(): bigint[] {
-    const n = POSEIDON_PARTIAL_ROUNDS;
-    const [xScale, x1Scale] = [n - 1, n - 2].map((i) => inverse(scaleOfBoxed(i))) as [bigint, bigint];
-    // v h = t u - d u1 + a x + b x1, and v B h = t v h - d u + b x: what the next two u's would be, were there no x.
-    const vh = [trace, neg(determinant), a, b];
+  /** The two hidden elements as rows over (x, y, y1, x1, 1), the latest first, with the constants of the round to come. */
+  function leave(): bigint[] {
+    const from = [scaleOfBoxed(n - 1), scale(n), scale(n - 1), scaleOfBoxed(n - 2)].map((s) => inverse(s));
+    // v h = a x + t u - d u1 + b x1, and v B h = t v h - d u + b x: what the next two u's would be, were there no x.
+    const vh = [a, trace, neg(determinant), b];
     const vBh = vh.map((factor) => mul(trace, factor));
-    vBh[0] = sub(vBh[0] as bigint, determinant);
-    vBh[2] = add(vBh[2] as bigint, b);
-    const scale0 = inverse(sub(mul(v[1], vB[2]), mul(v[2], vB[1])));
+    vBh[0] = add(vBh[0] as bigint, b);
+    vBh[1] = sub(vBh[1] as bigint, determinant);
+    const over = inverse(sub(mul(v[1], vB[2]), mul(v[2], vB[1])));
     const solved = [
       [vB[2], neg(v[2])],
       [neg(vB[1]), v[1]],
     ] as const;
-    return solved.flatMap(([p, q], i) => {
-      const factors = vh.map((factor, j) => mul(scale0, add(mul(p, factor), mul(q, vBh[j] as bigint))));
-      const [y, y1, x, x1] = factors as [bigint, bigint, bigint, bigint];
-      const rest = add(mul(y, constant(n)), mul(y1, constant(n - 1)));
-      return [y, mul(y1, inverse(scale(n - 1))), mul(x, xScale), mul(x1, x1Scale), sub(last[1 + i] as bigint, rest)];
+    return solved.map(([p, q], i) => {
+      const factors = vh.map((factor, j) => mul(over, add(mul(p, factor), mul(q, vBh[j] as bigint))));
+      const rest = add(mul(factors[1] as bigint, constant(n)), mul(factors[2] as bigint, constant(n - 1)));
+      const row = factors.map((factor, j) => mul(factor, from[j] as bigint));
+      const to = inverse(row[0] as bigint);
+      list.push(...[row[1], row[2], row[3], sub(last[1 + i] as bigint, rest)].map((x) => mul(to, x as bigint)));
+      return to;
     });
   }
 }
 
 const fifth = (x: bigint): bigint => mul(x, Fr.square(Fr.square(x)));
 
-/** s_0 to s_57, of which the last is one: s_0^(5^57) is m to the sum of the powers of five below. */
-function scalesOf(m: bigint): bigint[] {
-  const order = Fr.modulus - 1n;
-  // A fifth root is the power with 5 root = 1 modulo r - 1.
-  const wraps = [1n, 2n, 3n, 4n].find((k) => (k * order + 1n) % 5n === 0n) ?? 0n;
-  const root = (wraps * order + 1n) / 5n;
-  let [powers, rootOfAll] = [0n, 1n];
-  for (let i = 0; i < POSEIDON_PARTIAL_ROUNDS; i++) {
-    powers = (5n * powers + 1n) % order;
-    rootOfAll = (rootOfAll * root) % order;
-  }
-  const scales = [Fr.pow(m, (powers * rootOfAll) % order)];
-  const inverseOfM = inverse(m);
-  for (let i = 0; i < POSEIDON_PARTIAL_ROUNDS; i++) scales.push(mul(inverseOfM, fifth(scales[i] as bigint)));
-  return scales;
-}
-
-const COUNT =
-  POSEIDON_WIDTH ** 2 +
-  3 +
-  3 * POSEIDON_WIDTH +
-  4 * POSEIDON_WIDTH +
-  5 * POSEIDON_PARTIAL_ROUNDS +
-  10 +
-  3 * POSEIDON_WIDTH +
-  1;
+/** The first round's S-boxes; mixed rows; into the chain; the chain; out of it; mixed rows; the hash. */
+const MIX = 3 * POSEIDON_WIDTH;
+const COUNT = 3 + (HALF - 1) * MIX + MIX + 5 * POSEIDON_PARTIAL_ROUNDS + 2 * 4 + (HALF - 1) * MIX + POSEIDON_WIDTH;
 
 /** Bytes that `writeHashParameters` fills. */
 export const hashParameterBytes = (kernels: Pick<Kernels, 'packBytes'>): number => COUNT * kernels.packBytes;
 
 /** Once for a memory; all instances read them. */
 export function writeHashParameters(kernels: Kernels, at: number): void {
-  writePacks(kernels, at, parameterList());
+  const list = parameterList();
+  invariant(list.length === COUNT, 'as many parameters as there is room for');
+  writePacks(kernels, at, list);
 }

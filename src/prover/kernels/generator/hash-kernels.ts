@@ -20,6 +20,7 @@ export interface HashOptions<E> extends FieldOptions<E> {
 const FIFTH = 'fr_hash_fifth';
 const FIRST = 'fr_hash_first';
 const ROW = 'fr_hash_row';
+const PLAIN_ROW = 'fr_hash_plain_row';
 const LEAVE = 'fr_hash_leave';
 const LINK = 'fr_hash_link';
 
@@ -39,24 +40,31 @@ export function hashKernels<E>({ modulus, representation, target, pool, sizes }:
     kernel(FIRST, ['z', 'x', 'k'], (F) =>
       F.store('z', fifth(F, F.carry(F.lazyAdd(F.load('x', 'reduced'), F.load('k', 'reduced')))), 'stored'),
     ),
-    // A row of the matrix: m_0 x_0 + m_1 x_1 + m_2 x_2 + c.
-    kernel(ROW, ['z', 'x', 'm', 'c'], (F) => {
+    // A row of the matrix: x_0 + m_0 x_1 + m_1 x_2 + m_2.
+    kernel(ROW, ['z', 'x', 'm'], (F) => {
+      const sum = F.sumOfProducts(
+        [0, 1].map((i) => [F.load('x', 'stored', (i + 1) * pairBytes), F.load('m', 'reduced', i * pairBytes)] as const),
+      );
+      const rest = F.lazyAdd(F.load('x', 'stored'), F.load('m', 'reduced', 2 * pairBytes));
+      F.store('z', F.reduce(F.lazyAdd(sum, rest)), 'reduced');
+    }),
+    // A row without a constant: m_0 x_0 + m_1 x_1 + m_2 x_2.
+    kernel(PLAIN_ROW, ['z', 'x', 'm'], (F) => {
       const products = Array.from(
         { length: WIDTH },
         (_, i) => [F.load('x', 'stored', i * pairBytes), F.load('m', 'reduced', i * pairBytes)] as const,
       );
-      F.store('z', F.reduce(F.lazyAdd(F.sumOfProducts(products), F.load('c', 'reduced'))), 'reduced');
+      F.store('z', F.reduce(F.sumOfProducts(products)), 'reduced');
     }),
-    // One of the state's hidden elements after the last partial round: m_0 y + m_1 y1 + m_2 x + m_3 x1 + m_4.
+    // One of the state's hidden elements after the last partial round: x + m_0 y + m_1 y1 + m_2 x1 + m_3.
     kernel(LEAVE, ['z', 'y', 'y1', 'x', 'x1', 'm'], (F) => {
       const m = (i: number): E => F.load('m', 'reduced', i * pairBytes);
       const sum = F.sumOfProducts([
         [F.load('y', 'reduced'), m(0)],
         [F.load('y1', 'reduced'), m(1)],
-        [F.load('x', 'stored'), m(2)],
-        [F.load('x1', 'stored'), m(3)],
+        [F.load('x1', 'stored'), m(2)],
       ]);
-      F.store('z', F.reduce(F.lazyAdd(sum, m(4))), 'reduced');
+      F.store('z', F.reduce(F.lazyAdd(F.lazyAdd(F.load('x', 'stored'), sum), m(3))), 'reduced');
     }),
     // What a partial round leaves, with x = y^5: x + m_0 y + m_1 y1 + m_2 x1 + m_3 x2 + m_4 in the place of y1.
     kernel(LINK, ['y', 'y1', 'x', 'x1', 'x2', 'm'], (F) => {
@@ -84,14 +92,13 @@ function hashes({ packBytes, lanes }: Sizes): string {
   const first = (i: number): string => place(2 * WIDTH + i);
   const other = place(3 * WIDTH);
   const parameter = (i: number): string => plus(get('at'), i * packBytes);
-  const matrix = (i: number): string => plus(get('parameters'), i * WIDTH * packBytes);
   const plain = `(i32.const ${elementAddress('fr_plain', packBytes)})`;
   const wide = [0, 1, 2];
 
-  /** From what the S-boxes left: three rows of the matrix, each plus a constant. */
+  /** From what the S-boxes left: three rows of the matrix, each of two factors and a constant. */
   const mix = (from: string): string[] => [
-    ...wide.map((i) => call(ROW, state(i), from, matrix(i), parameter(i))),
-    step('at', WIDTH * packBytes),
+    ...wide.map((i) => call(ROW, state(i), from, parameter(3 * i))),
+    step('at', 3 * WIDTH * packBytes),
   ];
   const boxes = wide.map((i) => call(FIFTH, boxed(i), state(i)));
   const repeated = (label: string, times: number, body: readonly string[]): string =>
@@ -112,10 +119,10 @@ function hashes({ packBytes, lanes }: Sizes): string {
   return `(func $poseidon2_words (export "poseidon2_words")
   (param $target i32) (param $source i32) (param $n i32) (param $parameters i32) (param $work i32)
   ${['at', 'rounds', 'y', 'y1', 'x', 'x1', 'x2', 'swap'].map((name) => `(local $${name} i32)`).join(' ')}
-  ${call('fr_copy', first(0), plus(get('parameters'), WIDTH * WIDTH * packBytes))}
+  ${call('fr_copy', first(0), get('parameters'))}
   (block $done (loop $hash
     (br_if $done (i32.eqz ${get('n')}))
-    (local.set $at ${plus(get('parameters'), (WIDTH * WIDTH + 1) * packBytes)})
+    (local.set $at ${plus(get('parameters'), packBytes)})
     ${[0, 1]
       .flatMap((side) => [
         call('fr_read', state(1), plus(get('source'), 32 * side), '(i32.const 64)', plain),
@@ -127,18 +134,18 @@ function hashes({ packBytes, lanes }: Sizes): string {
     ${repeated('opening', half - 2, [...boxes, ...mix(boxed(0))])}
     ${boxes.join('\n    ')}
     ;; Into the chain: its y, x1 and x2; y1 is nothing.
-    ${wide.map((i) => call(ROW, state(i), boxed(0), parameter(3 * i), parameter(9 + i))).join('\n    ')}
+    ${[ROW, ROW, PLAIN_ROW].map((row, i) => call(row, state(i), boxed(0), parameter(3 * i))).join('\n    ')}
+    ${step('at', 3 * WIDTH * packBytes)}
     (memory.fill ${other} (i32.const 0) (i32.const ${packBytes}))
-    ${step('at', 12 * packBytes)}
     ${set('y', state(0))} ${set('y1', other)} ${set('x1', state(1))} ${set('x2', state(2))} ${set('x', boxed(0))}
     ${repeated('chain', POSEIDON_PARTIAL_ROUNDS, link)}
-    ${[1, 2].map((i) => call(LEAVE, boxed(i), ...['y', 'y1', 'x1', 'x2'].map(get), parameter(5 * (i - 1)))).join('\n    ')}
-    ${step('at', 10 * packBytes)}
+    ${[1, 2].map((i) => call(LEAVE, boxed(i), ...['y', 'y1', 'x1', 'x2'].map(get), parameter(4 * (i - 1)))).join('\n    ')}
+    ${step('at', 8 * packBytes)}
     ${wide.map((i) => call(FIFTH, boxed(i), i === 0 ? get('y') : boxed(i))).join('\n    ')}
     ${mix(boxed(0)).join('\n    ')}
     ${repeated('closing', half - 2, [...boxes, ...mix(boxed(0))])}
     ${boxes.join('\n    ')}
-    ${call(ROW, state(0), boxed(0), matrix(0), parameter(0))}
+    ${call(PLAIN_ROW, state(0), boxed(0), parameter(0))}
     ${call('fr_write', get('target'), '(i32.const 32)', state(0))}
     ${step('source', 64 * lanes)} ${step('target', 32 * lanes)} ${step('n', -1)}
     (br $hash))))`;
