@@ -49,20 +49,28 @@ function memoryFlagsAt(bytes: Uint8Array): number {
     }
     throw noKernel('a length has no end');
   };
+  const skip = (count: number): void => {
+    at += count;
+  };
   for (;;) {
     const id = next();
     const sectionBytes = number();
     if (id !== IMPORT_SECTION) {
-      at += sectionBytes;
+      skip(sectionBytes);
       continue;
     }
     if (number() !== 1) throw noKernel('it imports more than a memory');
-    at += number();
-    at += number();
+    // The names of its module and of itself.
+    skip(number());
+    skip(number());
     if (next() !== MEMORY_IMPORT) throw noKernel('it imports no memory');
     return at;
   }
 }
 
 const noKernel = (why: string): ZkraftError =>
-  new ZkraftError('backend_unavailable', `what was loaded is no kernel module: ${why}`, { field: 'kernel' });
+  new ZkraftError(
+    'backend_unavailable',
+    `what was loaded is no kernel module: ${why}; serve the package's own .wasm files, as they are`,
+    { field: 'kernel' },
+  );
