@@ -1,16 +1,20 @@
 /** `zkraft/verifier`, as built, in a real browser, from a static server that sends no header for it. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { createProver } from '../../src/prover/index.ts';
 import { Fr } from '../../src/prover/reference/index.ts';
 import type { VerifierOptions, VerifierTier } from '../../src/prover/verifier/index.ts';
 import { launchBrowser, skipWithoutBrowser } from '../support/chromium.ts';
+import { ROOT } from '../support/cli.ts';
 import { makeMerkleKeys } from '../support/merkle-circuits.ts';
 import { type Claim, MUTATIONS } from '../support/mutated-proofs.ts';
 import { type PackageServer, servePackage } from '../support/package-server.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
+const GUIDE = 'docs/guides/verify-in-a-browser.md';
 const DEPTH = 3;
 const BATCH = 8;
 const BAD = [2, 5] as const;
@@ -29,7 +33,7 @@ interface PageAnswer {
 }
 
 /** Real proofs of a real circuit; two of the batch are damaged, one so that it is malformed. */
-async function makeClaims(): Promise<object> {
+async function makeClaims() {
   const keys = await makeMerkleKeys(DEPTH);
   const prover = await createProver({ threads: 1 });
   try {
@@ -65,13 +69,19 @@ describe('the verifier in a browser', { skip: skipWithoutBrowser, timeout: 240_0
   let browser: Browser;
   let server: PackageServer;
   let page: Page;
-  let claims: object;
+  let claims: Awaited<ReturnType<typeof makeClaims>>;
   const complaints: string[] = [];
 
   before(async () => {
     browser = await launchBrowser();
-    server = await servePackage('test/support/verifier-page.js');
     claims = await makeClaims();
+    const { key, good } = claims;
+    server = await servePackage('test/support/verifier-page.js', {
+      '/guide': /^```html\n(.*?)^```$/ms.exec(readFileSync(join(ROOT, GUIDE), 'utf8'))?.[1] ?? 'no page in the guide',
+      '/verification_key.json': JSON.stringify(key),
+      '/proof.json': JSON.stringify(good.proof),
+      '/public.json': JSON.stringify(good.publicSignals),
+    });
     page = await browser.newPage();
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
@@ -128,5 +138,12 @@ describe('the verifier in a browser', { skip: skipWithoutBrowser, timeout: 240_0
   it('says the same in a worker, with kernels from another folder', async (t) => {
     await ask(t, 'verifyAllInWorker', { kernel: 'int2', kernelUrl: '/elsewhere' });
     assert.equal(server.asked.filter((path) => path === '/elsewhere/int2-memory.wasm').length, 1);
+  });
+
+  it('is what the page of the guide shows', async () => {
+    const shown = await browser.newPage();
+    await shown.goto(`${server.url}guide`);
+    await shown.locator('output').filter({ hasText: 'verified' }).waitFor({ timeout: 30_000 });
+    await shown.close();
   });
 });

@@ -1,4 +1,4 @@
-/** A plain static server for the built package and a page: no header but the type, so no cross-origin isolation. */
+/** A plain static server for the built package and a page: no header but the type and, with pages, a policy: no cross-origin isolation. */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,9 +16,12 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
   [/\.js$/, 'text/javascript'],
   [/\.wasm$/, 'application/wasm'],
 ];
+/** The least that the guide says a page must allow, and inline scripts for the guide's page. */
+const POLICY =
+  "default-src 'none'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 const KERNELS = 'dist/prover/kernels/binaries';
 
-/** `script` is served as /page.js, the kernels also under /elsewhere/, and what is in `texts` as it is. */
+/** `script` is served as /page.js, dist also as /zkraft, the kernels also as /elsewhere, what is in `texts` as it is. */
 export async function servePackage(
   script: string,
   texts: Readonly<Record<string, string>> = {},
@@ -32,11 +35,12 @@ export async function servePackage(
         ? '<!doctype html><title>verifier</title><script type="module" src="/page.js"></script>'
         : texts[path];
     if (text !== undefined) {
-      response.writeHead(200, { 'content-type': 'text/html' }).end(text);
+      response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': POLICY }).end(text);
       return;
     }
     const kernel = /^\/elsewhere\/([a-z0-9-]+\.wasm)$/.exec(path)?.[1];
-    const file = path === '/page.js' ? script : kernel ? `${KERNELS}/${kernel}` : path.slice(1);
+    const file =
+      path === '/page.js' ? script : kernel ? `${KERNELS}/${kernel}` : path.slice(1).replace(/^zkraft\//, 'dist/');
     const type = TYPES.find(([ending]) => ending.test(file))?.[1];
     const isOffered = file === script || /^dist\/[\w./-]+$/.test(file);
     try {
