@@ -3,6 +3,7 @@ export * from './addresses.ts';
 export * from './bind.ts';
 export * from './digest.ts';
 export * from './durations.ts';
+export * from './element-bytes.ts';
 export * from './error-table.ts';
 export * from './errors.ts';
 export * from './field.ts';

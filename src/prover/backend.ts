@@ -4,10 +4,13 @@
  * One backend lives in each thread and is asked for one thing at a time. It is trusted with nothing: inputs were
  * checked before it is called, and every proof that it returns is verified before it leaves the thread.
  */
+import type { BadProof, UncheckedClaim } from './claims.ts';
 import type { Groth16Proof, VerificationKey, Witness } from './formats/index.ts';
 import type { Hash2 } from './merkle/index.ts';
-import type { BackendName, BadProof } from './types.ts';
+import type { BackendName } from './types.ts';
 import type { PreparedCircuit } from './wasm/index.ts';
+
+export type { UncheckedClaim } from './claims.ts';
 
 export interface ProvingKey {
   /** Names the circuit's files; what a backend prepares from a key it may keep under this name. */
@@ -17,12 +20,6 @@ export interface ProvingKey {
   readonly verificationKey?: VerificationKey;
   /** For backends that prepare keys in memory of their own: where the circuit is, and an area for this proof. */
   readonly prepared?: { readonly circuit: PreparedCircuit; readonly areaAt?: number };
-}
-
-/** As it came from outside. */
-export interface UncheckedClaim {
-  readonly proof: unknown;
-  readonly publicSignals: unknown;
 }
 
 export interface ProverBackend {

@@ -4,10 +4,12 @@
  * A `Prover` owns threads and keys in memory; behind it a `ProverBackend` does the arithmetic inside a thread. The
  * callers (worker, coordinator, gateway, command line) see only `Prover`. Nothing here knows of networks.
  */
-import type { ZkraftError } from '../common/index.ts';
+import type { BadProof, ProofClaim } from './claims.ts';
 import type { Groth16Proof, VerificationKey } from './formats/snarkjs-json.ts';
 import type { KernelChoice } from './kernels/index.ts';
 import type { MerkleWireMap } from './merkle-witness/index.ts';
+
+export type { BadProof, ProofClaim } from './claims.ts';
 
 export type BackendName = 'snarkjs' | 'wasm' | 'webgpu';
 export type BackendChoice = 'auto' | BackendName;
@@ -61,26 +63,6 @@ export interface ProveResult {
   readonly publicSignals: readonly string[];
   readonly backend: BackendName;
   readonly timings: ProveTimings;
-}
-
-/** A proof, and what it is said to prove: snarkjs's JSON. */
-export interface ProofClaim {
-  readonly proof: Groth16Proof;
-  /** Decimal strings, in the circuit's order. */
-  readonly publicSignals: readonly string[];
-}
-
-/** A member of a batch that does not hold. */
-export interface BadProof {
-  /** In the list that was given, from 0. */
-  readonly index: number;
-  /** What `verify` would reject with, where it is malformed; without it, `verify` would say false. */
-  readonly error?: ZkraftError;
-  /**
-   * False when only one verifier has looked: more were bad than get a second look (four in each slice of 64). Who has
-   * to be sure of such a one asks `verify`.
-   */
-  readonly confirmed: boolean;
 }
 
 /** A Merkle statement to prove. Elements are canonical; `leaves` holds no zero. */

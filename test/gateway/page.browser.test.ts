@@ -1,34 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launchBrowser, skipWithoutBrowser } from '../support/chromium.ts';
 import { startDev } from '../support/cli.ts';
 
-const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
-const isDemanded = process.env.CI === 'true';
-
 describe('the gateway page in a browser', () => {
-  it('submits an example and shows its proof', {
-    skip: executablePath || isDemanded ? false : 'no Chromium here; install one or name it in CHROMIUM',
-  }, async () => {
-    assert.ok(executablePath, 'CI must have a browser: apt-get install chromium');
+  it('submits an example and shows its proof', { skip: skipWithoutBrowser }, async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'zkraft-page-'));
+    const browser = await launchBrowser();
     const network = await startDev(dataDir);
-    const browser = await chromium.launch({
-      executablePath,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
     try {
       const page = await browser.newPage();
       const complaints: string[] = [];

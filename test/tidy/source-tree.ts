@@ -43,8 +43,11 @@ export function sourceFiles(folders: readonly string[] = ['src', 'bench']): Sour
     });
 }
 
-function importsOf(path: string, text: string): Import[] {
-  const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
+export const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
+
+export function importsOf(path: string, text: string): Import[] {
+  const code = withoutComments(text);
   const found: Import[] = [];
   const add = (specifier: string, dynamic: boolean, typeOnly: boolean): void => {
     const target = specifier.startsWith('.')

@@ -31,6 +31,8 @@ describe('every source file', () => {
     const entries = [
       'src/cli/main.ts',
       'src/prover/index.ts',
+      'src/prover/verifier/index.ts',
+      'src/prover/verifier/node.ts',
       'src/client/index.ts',
       'src/prover/kernels/generator/generate.ts',
     ];

@@ -1,6 +1,6 @@
 /** What the JSON of proofs and of verification keys share: known fields only, and the two words that name the scheme. */
-import type { ErrorCode } from '../../common/index.ts';
-import { describe, refuse } from '../reference/index.ts';
+import type { ErrorCode } from '../../common/core.ts';
+import { describe, refuse } from '../reference/core.ts';
 
 /** `json` as an object with exactly these fields: all of `required`, any of `optional`, no other. */
 export function requireObject(

@@ -1,7 +1,9 @@
 /** The files of circom and snarkjs, read strictly and written compatibly. See README.md. */
+export * from './contained-key.ts';
 export * from './container.ts';
 export * from './field-bytes.ts';
 export * from './proof.ts';
+export * from './proof-bytes.ts';
 export * from './r1cs.ts';
 export type * from './snarkjs-json.ts';
 export * from './verification-key.ts';

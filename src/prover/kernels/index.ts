@@ -10,7 +10,8 @@ export {
   RESERVED_BYTES,
   TWIDDLE_BYTES,
 } from './layout-constants.ts';
-export { KERNEL_MODULES, type KernelModuleName, loadKernelModule } from './load.ts';
+export { loadKernelModule } from './load.ts';
+export { KERNEL_MODULES, type KernelModuleName } from './modules.ts';
 export * from './pairing-exports.ts';
 export { poseidonParameterBytes, writePoseidonParameters } from './poseidon-parameters.ts';
 export { afterBoxPack, fullBoxPack, POSEIDON_TRACE_PACKS, partialBoxPack } from './poseidon-trace.ts';

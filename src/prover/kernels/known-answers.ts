@@ -2,8 +2,8 @@
  * Whether an instance computes right: products, sums, inverses and point additions against BigInt, on edges and on
  * values that a fixed sequence gives. A tier that fails here is not used; a few milliseconds.
  */
-import { Q, R } from '../../common/index.ts';
-import { Fq, Fr, G1, type PrimeField } from '../reference/index.ts';
+import { Q, R } from '../../common/core.ts';
+import { Fq, Fr, G1, type PrimeField } from '../reference/core.ts';
 import type { Kernels } from './kernels.ts';
 import { POINT_SCRATCH_PACKS, RESERVED_BYTES } from './layout-constants.ts';
 

@@ -1,31 +1,9 @@
 /** Kernel modules from their files. Which one to take is decided in tiers.ts. */
 import { readFile } from 'node:fs/promises';
-import type { KernelModule, KernelTier } from './kernels.ts';
-
-interface Shape {
-  readonly tier: KernelTier;
-  readonly lanes: 2 | 4;
-  /** For two lanes. */
-  readonly pairBytes: number;
-}
-
-export const KERNEL_MODULES = {
-  /** Constants in registers: for TurboFan, Node 20 and 22. */
-  'fma2-locals': { tier: 'fma2', lanes: 2, pairBytes: 80 },
-  /** Constants from memory: for Turboshaft, Node 24 and up. */
-  'fma2-memory': { tier: 'fma2', lanes: 2, pairBytes: 80 },
-  'fma4-memory': { tier: 'fma4', lanes: 4, pairBytes: 80 },
-  'int2-memory': { tier: 'int2', lanes: 2, pairBytes: 144 },
-} as const satisfies Readonly<Record<string, Shape>>;
-export type KernelModuleName = keyof typeof KERNEL_MODULES;
-
-/** Nine 32-bit limbs or five 64-bit ones. */
-const CELL_BYTES = 40;
+import type { KernelModule } from './kernels.ts';
+import { compileKernelModule, type KernelModuleName } from './modules.ts';
 
 /** Compiles `binaries/NAME.wasm`. V8's flags must be set before: bytes once compiled keep their code. */
 export async function loadKernelModule(name: KernelModuleName): Promise<KernelModule> {
-  const { tier, lanes, pairBytes }: Shape = KERNEL_MODULES[name];
-  const bytes = await readFile(new URL(`./binaries/${name}.wasm`, import.meta.url));
-  const module = await WebAssembly.compile(bytes);
-  return { name, tier, lanes, packBytes: (pairBytes * lanes) / 2, cellBytes: CELL_BYTES, module };
+  return await compileKernelModule(name, await readFile(new URL(`./binaries/${name}.wasm`, import.meta.url)));
 }

@@ -13,7 +13,9 @@ import { ZkraftError } from '../../common/index.ts';
 import { createKernelMemory, instantiateKernels, type KernelModule, type Kernels } from './kernels.ts';
 import { findWrongAnswer } from './known-answers.ts';
 import { RESERVED_BYTES } from './layout-constants.ts';
-import { type KernelModuleName, loadKernelModule } from './load.ts';
+import { loadKernelModule } from './load.ts';
+import type { KernelModuleName } from './modules.ts';
+import { fusesMultiplyAdd, hasRelaxedSimd, requireKnownAnswers } from './probe.ts';
 
 export const KERNEL_CHOICES = ['auto', 'fma2', 'fma4', 'int2'] as const;
 export type KernelChoice = (typeof KERNEL_CHOICES)[number];
@@ -28,14 +30,6 @@ export interface SelectedKernels {
   readonly reasons: readonly string[];
 }
 
-/** (f64, f64, f64) -> f64: lane 0 of f64x2.relaxed_madd. */
-const RELAXED_PROBE = Uint8Array.of(
-  ...[0, 97, 115, 109, 1, 0, 0, 0],
-  ...[1, 8, 1, 96, 3, 124, 124, 124, 1, 124],
-  ...[3, 2, 1, 0],
-  ...[7, 5, 1, 1, 102, 0, 0],
-  ...[10, 22, 1, 20, 0, 32, 0, 253, 20, 32, 1, 253, 20, 32, 2, 253, 20, 253, 135, 2, 253, 33, 0, 11],
-);
 const PROBE_PACKS = 48;
 const PROBE_ROUNDS = 400;
 const FOUR_LANES_GAIN = 1.3;
@@ -96,10 +90,10 @@ function byEngine(): readonly KernelModuleName[] {
 }
 
 function enableRelaxedSimd(say: (reason: string) => void): boolean {
-  if (!WebAssembly.validate(RELAXED_PROBE)) {
+  if (!hasRelaxedSimd()) {
     // Later engines do not know the flag and print so: it is set only where the probe asks for it.
     v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
-    if (!WebAssembly.validate(RELAXED_PROBE)) {
+    if (!hasRelaxedSimd()) {
       say('relaxed SIMD is not in this engine');
       return false;
     }
@@ -107,12 +101,7 @@ function enableRelaxedSimd(say: (reason: string) => void): boolean {
   } else {
     say('relaxed SIMD: there');
   }
-  const { f } = new WebAssembly.Instance(new WebAssembly.Module(RELAXED_PROBE)).exports as {
-    f: (a: number, b: number, c: number) => number;
-  };
-  const e = 2 ** -52;
-  // (1 + e)^2 - (1 + 2 e) is e^2, unless the square was rounded before the subtraction.
-  const fused = f(1 + e, 1 + e, -(1 + 2 * e)) === e * e;
+  const fused = fusesMultiplyAdd();
   say(fused ? 'multiply-add: fused' : 'multiply-add: not fused on this processor');
   return fused;
 }
@@ -125,12 +114,7 @@ interface Tried {
 async function tried(name: KernelModuleName, say: (reason: string) => void): Promise<Tried> {
   const kernel = await loadKernelModule(name);
   const kernels = await instantiateKernels(kernel, createKernelMemory());
-  const wrong = findWrongAnswer(kernels);
-  if (wrong !== undefined) {
-    throw new ZkraftError('backend_unavailable', `${name} computes ${wrong} wrong on this machine`, {
-      field: 'kernel',
-    });
-  }
+  requireKnownAnswers(kernels);
   const productNs = timeProducts(kernels);
   say(`${name}: known answers right, ${productNs.toFixed(1)} ns a product`);
   return { kernel, productNs };

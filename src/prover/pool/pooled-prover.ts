@@ -6,6 +6,7 @@
  * of them (latency; see joint-proof.ts).
  */
 import { packElements, R, ZkraftError } from '../../common/index.ts';
+import { BATCH_SLICE } from '../claims.ts';
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
 import { checkLeafIndex, checkLeaves, merkleCircuitId } from '../merkle/index.ts';
 import type {
@@ -27,11 +28,6 @@ import { proveJointly } from './joint-proof.ts';
 import { SharedCircuits } from './shared-circuits.ts';
 import type { BatchAnswer, PathAnswer, ProvedAnswer, ProvingTask, SharedCircuit, StageEvent } from './tasks.ts';
 
-/**
- * Of a batch, to one thread. Twice as many would be 5 % cheaper each; but a thread that answers within 30 ms can do
- * something else in between, and what two threads share is in even parts.
- */
-export const BATCH_SLICE = 64;
 /** When the caller gives no limit of his own: no proof takes this long that is not stuck. */
 const PROVE_TIMEOUT_MS = 600_000;
 /** A verification is 30 ms, a tree of 1,000 leaves 100 ms, a cold thread a second; the rest is waiting in the queue. */

@@ -5,7 +5,7 @@
  * with z = 1 exactly, on its curve, and in G2 of order r; the point at infinity is refused. snarkjs itself takes
  * hex, x + q and any z, so two texts could be one proof: that is why this does not.
  */
-import { type ErrorCode, ZkraftError } from '../../common/index.ts';
+import { type ErrorCode, ZkraftError } from '../../common/core.ts';
 import { G1, type G1Point, G2, type G2Point, isInG2 } from './bn254.ts';
 import { Fq, type PrimeField } from './prime-field.ts';
 import type { Fq2Element } from './tower.ts';

@@ -6,7 +6,7 @@
  * Shares no code with snarkjs. It takes nothing on trust: numbers, points, subgroup and counts are read strictly
  * first, so what snarkjs refuses is refused, and more (see decimal-points.ts).
  */
-import type { ErrorCode } from '../../common/index.ts';
+import type { ErrorCode } from '../../common/core.ts';
 import type { Groth16Proof, VerificationKey } from '../formats/snarkjs-json.ts';
 import { G1 } from './bn254.ts';
 import { readDecimal, readG1, readG2, readList, refuse } from './decimal-points.ts';

@@ -4,7 +4,7 @@
  * Elements are canonical BigInts, 0 <= a < p; every function expects such and returns such. Nothing here is constant
  * time, and a BigInt cannot be wiped: use it for oracles, keys' set-up and checks, never where timing is observed.
  */
-import { Q, R } from '../../common/index.ts';
+import { Q, R } from '../../common/core.ts';
 
 /** What curve and pairing code asks of a field, whatever its elements are. */
 export interface Field<T> {

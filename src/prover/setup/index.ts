@@ -2,7 +2,7 @@
 
 export { SETUP_DOMAIN_MAX } from './job-runner.ts';
 export { type Phase2Options, type Phase2Stage, phase2Setup } from './phase2.ts';
-export { checkProvingKey, checkVerificationKey } from './proving-key.ts';
+export { checkProvingKey } from './proving-key.ts';
 export {
   chooseArithmetic,
   type SetupArithmetic,
@@ -11,3 +11,4 @@ export {
   type SinglePartyOptions,
   singlePartySetup,
 } from './single-party.ts';
+export { checkVerificationKey } from './verification-key.ts';

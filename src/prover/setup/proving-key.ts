@@ -10,6 +10,7 @@
 import { ZkraftError } from '../../common/index.ts';
 import { checkZkeyPoints, parseZkey, type VerificationKey, verificationKeyOf, type Zkey } from '../formats/index.ts';
 import { G1, type G1Point, G2, type G2Point, pairingProductIsOne } from '../reference/index.ts';
+import { checkVerificationKey } from './verification-key.ts';
 
 function refuse(field: string, why: string): never {
   throw new ZkraftError('key_refused', `${field} ${why}`, { field });
@@ -28,21 +29,6 @@ export function checkProvingKey(bytes: Uint8Array, verificationKey?: Verificatio
   checkVerificationKey(contained);
   if (verificationKey !== undefined) requireEqual(contained, verificationKey);
   return contained;
-}
-
-/** Refuses a verification key under which anybody can forge. Its points are taken as parsed (`parseVerificationKey`). */
-export function checkVerificationKey(key: VerificationKey): void {
-  const same = (a: readonly string[], b: readonly string[]): boolean => a.every((value, i) => value === b[i]);
-  const [gammaX] = key.vk_gamma_2;
-  const [deltaX] = key.vk_delta_2;
-  // Equal abscissas: equal or opposite points.
-  if (same(gammaX, deltaX)) {
-    refuse(
-      'delta',
-      'equals gamma or its opposite: nobody has contributed to this key, and anybody can forge proofs for it. ' +
-        'Contribute first: snarkjs zkey contribute',
-    );
-  }
 }
 
 /** beta1 and beta2, delta1 and delta2 must hold the same secret, or proofs neither verify nor hide. */

@@ -17,7 +17,7 @@ import {
   parseVerificationKey,
   type Witness,
 } from '../formats/index.ts';
-import { checkVerificationKey } from '../setup/proving-key.ts';
+import { checkVerificationKey } from '../setup/verification-key.ts';
 import type { BadProof } from '../types.ts';
 import { encodeWtns } from '../witness/index.ts';
 import { loadInThread } from './load-in-thread.ts';

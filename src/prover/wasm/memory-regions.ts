@@ -5,7 +5,7 @@
  * circuits for as long as they are cached, a work area to each task for as long as a thread may write to it. Memory
  * never shrinks; what is given back is wiped when its owner says that it held secrets, and reused.
  */
-import { ZkraftError } from '../../common/index.ts';
+import { ZkraftError } from '../../common/core.ts';
 import { wipeMemory } from './wipe.ts';
 
 const PAGE_BYTES = 65_536;

@@ -3,11 +3,10 @@
  * a no counts against whoever made the proof: nobody is condemned by one verifier alone. Of a batch the first four get a
  * second look; of the others the answer says that they had none.
  */
-import type { ZkraftError } from '../../common/index.ts';
-import type { UncheckedClaim } from '../backend.ts';
-import { parseProof, parsePublicSignals, parseVerificationKey } from '../formats/index.ts';
-import { verifyGroth16Reference } from '../reference/index.ts';
-import type { BadProof } from '../types.ts';
+import type { ZkraftError } from '../../common/core.ts';
+import type { BadProof, UncheckedClaim } from '../claims.ts';
+import { parseProof, parsePublicSignals, parseVerificationKey } from '../formats/core.ts';
+import { verifyGroth16Reference } from '../reference/core.ts';
 
 /** Of a batch: whoever hands in many bad proofs buys no more time with them than this. */
 export const SECOND_LOOKS_MAX = 4;

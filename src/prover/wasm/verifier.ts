@@ -4,17 +4,17 @@
  * a table that a proof needs is computed here too, as it takes two lanes.
  */
 
-import { ZkraftError } from '../../common/index.ts';
-import { isMalformedClaim, parseVerificationKey } from '../formats/index.ts';
+import { ZkraftError } from '../../common/core.ts';
+import { isMalformedClaim, parseVerificationKey } from '../formats/core.ts';
 import {
   createKernelMemory,
   instantiateKernels,
   type KernelModule,
   type Kernels,
   RESERVED_BYTES,
-} from '../kernels/index.ts';
-import type { G1Point } from '../reference/index.ts';
-import { checkVerificationKey } from '../setup/proving-key.ts';
+} from '../kernels/core.ts';
+import type { G1Point } from '../reference/core.ts';
+import { checkVerificationKey } from '../setup/verification-key.ts';
 import { MemoryRegions, type Region } from './memory-regions.ts';
 import {
   type BadMember,
@@ -48,8 +48,9 @@ export class Verifier {
   readonly #regions: MemoryRegions;
   readonly #keys = new Map<string, Entry>();
 
-  static async create(module: KernelModule): Promise<Verifier> {
-    return new Verifier(await instantiateKernels(module, createKernelMemory()));
+  /** `memory`: nobody else's; of the kind that the module imports, shared or not. */
+  static async create(module: KernelModule, memory = createKernelMemory()): Promise<Verifier> {
+    return new Verifier(await instantiateKernels(module, memory));
   }
 
   constructor(kernels: Kernels) {

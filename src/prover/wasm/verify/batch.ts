@@ -15,10 +15,10 @@
  * multiple of r in Z[omega] other than 0 has norm r at least, so they differ modulo r as well. Sixty-four doublings
  * instead of 128, and the three digits' points cost two products. A_i and C_i share the weight and hence the lanes.
  */
-import { invariant, R, ZkraftError } from '../../../common/index.ts';
-import { isMalformedClaim } from '../../formats/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
-import { G1, type G1Point } from '../../reference/index.ts';
+import { invariant, R, ZkraftError } from '../../../common/core.ts';
+import { isMalformedClaim } from '../../formats/core.ts';
+import type { Kernels } from '../../kernels/core.ts';
+import { G1, type G1Point } from '../../reference/core.ts';
 import { JACOBIAN_PACKS } from './fixed-bases.ts';
 import { type Room, WORDS_BYTES } from './lane-memory.ts';
 import { isInSubgroup } from './miller-loop.ts';

@@ -4,7 +4,7 @@
  *
  * After the easy part, (q^6 - 1)(q^2 + 1), an inverse is a conjugate and squares are cyclotomic.
  */
-import { BN_X } from '../../reference/index.ts';
+import { BN_X } from '../../reference/core.ts';
 import type { Room } from './lane-memory.ts';
 import { windowForm } from './signed-digits.ts';
 import type { Fq12Lanes } from './tower.ts';

@@ -12,9 +12,9 @@
  * way. Within one point no exception is possible but between the lanes' last two; between several points it would take
  * their discrete logarithms.
  */
-import { R } from '../../../common/index.ts';
-import { POINT_SCRATCH_PACKS } from '../../kernels/index.ts';
-import type { G1Point } from '../../reference/index.ts';
+import { R } from '../../../common/core.ts';
+import { POINT_SCRATCH_PACKS } from '../../kernels/core.ts';
+import type { G1Point } from '../../reference/core.ts';
 import type { LaneMemory } from './lane-memory.ts';
 
 const DIGIT_BITS = 4;

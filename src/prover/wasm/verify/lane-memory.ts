@@ -4,8 +4,8 @@
  * Pointers are byte addresses, multiples of 16. `words` are 32 bytes little-endian, plain and canonical; packs are the
  * kernels' own form, two lanes each.
  */
-import { type KernelExports, type Kernels, type PairingExports, pairingExports } from '../../kernels/index.ts';
-import type { Fq2Element, Fq12Element } from '../../reference/index.ts';
+import { type KernelExports, type Kernels, type PairingExports, pairingExports } from '../../kernels/core.ts';
+import type { Fq2Element, Fq12Element } from '../../reference/core.ts';
 
 export const WORDS_BYTES = 32;
 const WORD = 0xffffffffffffffffn;

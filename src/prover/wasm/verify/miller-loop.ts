@@ -14,7 +14,7 @@
  * Whether the moving Q is of order r at all falls out: T ends as [6x+2] Q + psi(Q) - psi^2(Q), and is compared with
  * -psi^3(Q). See `isInSubgroup`.
  */
-import { BN_X, Fq2, type Fq2Element, G2, type G2Point, twistFrobenius } from '../../reference/index.ts';
+import { BN_X, Fq2, type Fq2Element, G2, type G2Point, twistFrobenius } from '../../reference/core.ts';
 import type { LaneMemory } from './lane-memory.ts';
 import { nonAdjacentForm } from './signed-digits.ts';
 import type { Fq12Lanes } from './tower.ts';

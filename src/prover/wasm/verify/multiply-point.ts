@@ -4,8 +4,8 @@
  * Both lanes do the same work. Jacobian additions of equal or opposite points give Z = 0, which stays: then, and for the
  * scalar 0, the reference is asked.
  */
-import type { Kernels } from '../../kernels/index.ts';
-import { G1, type G1Point } from '../../reference/index.ts';
+import type { Kernels } from '../../kernels/core.ts';
+import { G1, type G1Point } from '../../reference/core.ts';
 import { JACOBIAN_PACKS } from './fixed-bases.ts';
 import { LaneMemory, Room, WORDS_BYTES } from './lane-memory.ts';
 import { windowForm } from './signed-digits.ts';

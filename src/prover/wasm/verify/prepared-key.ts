@@ -5,9 +5,9 @@
  * those of -beta, -gamma and -delta: the equation is then a product,
  *   e(A, B) e(IC, -gamma) e(C, -delta) = e(alpha, beta).
  */
-import { parseVerificationKey, type VerificationKey } from '../../formats/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
-import { BN_X, Fq, Fq12, FROBENIUS_GAMMA, G1, G2, pairing, readG1, readG2 } from '../../reference/index.ts';
+import { parseVerificationKey, type VerificationKey } from '../../formats/core.ts';
+import type { Kernels } from '../../kernels/core.ts';
+import { BN_X, Fq, Fq12, FROBENIUS_GAMMA, G1, G2, pairing, readG1, readG2 } from '../../reference/core.ts';
 import { type FixedBases, fixedBasesBytes, fixedBasesWorkBytes, writeFixedBases } from './fixed-bases.ts';
 import { LaneMemory, WORDS_BYTES } from './lane-memory.ts';
 import { FIXED_LINE_PACKS, LINES, TWIST_CONSTANT_PACKS, writeFixedLines, writeTwistConstants } from './miller-loop.ts';

@@ -3,7 +3,7 @@
  *
  * From words, so that any two of them can share a pack: words are read with any stride.
  */
-import { ZkraftError } from '../../../common/index.ts';
+import { ZkraftError } from '../../../common/core.ts';
 import { type LaneMemory, type Room, WORDS_BYTES } from './lane-memory.ts';
 import { MOVING_PAIR_PACKS, type MovingPair, movingPairAt } from './miller-loop.ts';
 import type { PreparedKey } from './prepared-key.ts';

@@ -4,7 +4,7 @@
  * kernels: in BigInt they are nearly all of what those parsers cost.
  */
 import { requireGroth16, requireObject } from '../../formats/groth16-json.ts';
-import { describe, Fq, Fr, readDecimal, readList, refuse } from '../../reference/index.ts';
+import { describe, Fq, Fr, readDecimal, readList, refuse } from '../../reference/core.ts';
 
 const CODE = 'proof_malformed';
 const KEYS = ['pi_a', 'pi_b', 'pi_c', 'protocol', 'curve'] as const;

@@ -4,7 +4,7 @@
  * An element is six packs, the coefficients of w^0 .. w^5. The tower of the reference has the same elements with
  * c0 = (w^0, w^2, w^4) and c1 = (w^1, w^3, w^5), as v = w^2.
  */
-import { Fq2, type Fq2Element, Fq12, FROBENIUS_GAMMA } from '../../reference/index.ts';
+import { Fq2, type Fq2Element, Fq12, FROBENIUS_GAMMA } from '../../reference/core.ts';
 import type { LaneMemory } from './lane-memory.ts';
 
 const SIX = [0, 1, 2, 3, 4, 5] as const;

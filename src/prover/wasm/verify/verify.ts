@@ -7,7 +7,7 @@
  * which computes what the check needs anyway. Nothing is accepted that snarkjs refuses; more is refused, as by the
  * strict parsers of ../../formats.
  */
-import type { Kernels } from '../../kernels/index.ts';
+import type { Kernels } from '../../kernels/core.ts';
 import { WORDS_BYTES } from './lane-memory.ts';
 import { isInSubgroup } from './miller-loop.ts';
 import type { PreparedKey } from './prepared-key.ts';

@@ -3,8 +3,8 @@
  *
  * A work space belongs to one thread; a prepared key may be shared.
  */
-import type { Kernels } from '../../kernels/index.ts';
-import { G1, readG1 } from '../../reference/index.ts';
+import type { Kernels } from '../../kernels/core.ts';
+import { G1, readG1 } from '../../reference/core.ts';
 import { FinalExponentiation } from './final-exponentiation.ts';
 import { JACOBIAN_PACKS, SUM_WORK_PACKS, sumOfFixedBases } from './fixed-bases.ts';
 import { LaneMemory, WORDS_BYTES } from './lane-memory.ts';
