@@ -50,7 +50,7 @@ export { checkProvingKey, checkVerificationKey, singlePartySetup } from './setup
 export { poseidon2 } from './snarkjs/index.ts';
 export { TableCache, type TableCacheOptions, type TableKey } from './table-cache/index.ts';
 export * from './tree/index.ts';
-export type * from './types.ts';
+export * from './types.ts';
 export type { SumShape } from './wasm/index.ts';
 
 /** A task that waits longer than this many others is better tried elsewhere. */

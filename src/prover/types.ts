@@ -70,6 +70,12 @@ export interface ProofClaim {
   readonly publicSignals: readonly string[];
 }
 
+/**
+ * Of a batch, to one thread. Twice as many would be 5 % cheaper each; but a thread that answers soon can do something
+ * else in between, and what two threads share is in even parts.
+ */
+export const BATCH_SLICE = 64;
+
 /** A member of a batch that does not hold. */
 export interface BadProof {
   /** In the list that was given, from 0. */
@@ -77,7 +83,7 @@ export interface BadProof {
   /** What `verify` would reject with, where it is malformed; without it, `verify` would say false. */
   readonly error?: ZkraftError;
   /**
-   * False when only one verifier has looked: more were bad than get a second look (four in each slice of 64). Who has
+   * False when only one verifier has looked: more were bad than get a second look (four in each slice). Who has
    * to be sure of such a one asks `verify`.
    */
   readonly confirmed: boolean;
@@ -125,7 +131,7 @@ export interface Prover extends AsyncDisposable {
   ): Promise<boolean>;
   /**
    * Which of the claims do not hold, in order; none when all do. Many under one key cost a fraction of `verify` each
-   * (see wasm/verify/README.md), 64 at a time, the slices over all threads. A bad key rejects, as with `verify`.
+   * (see wasm/verify/README.md), `BATCH_SLICE` at a time, the slices over all threads. A bad key rejects, as with `verify`.
    */
   verifyBatch(
     verificationKey: VerificationKey,

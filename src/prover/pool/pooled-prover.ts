@@ -21,20 +21,16 @@ import type {
   ProveResult,
   Prover,
 } from '../types.ts';
+import { BATCH_SLICE } from '../types.ts';
 import type { CircuitUse, PrepareTask, Region, WasmHost } from '../wasm/index.ts';
 import type { RunTaskOptions, TaskExecutor } from './executor.ts';
 import { proveJointly } from './joint-proof.ts';
 import { SharedCircuits } from './shared-circuits.ts';
 import type { BatchAnswer, PathAnswer, ProvedAnswer, ProvingTask, SharedCircuit, StageEvent } from './tasks.ts';
 
-/**
- * Of a batch, to one thread. Twice as many would be 5 % cheaper each; but a thread that answers within 30 ms can do
- * something else in between, and what two threads share is in even parts.
- */
-export const BATCH_SLICE = 64;
 /** When the caller gives no limit of his own: no proof takes this long that is not stuck. */
 const PROVE_TIMEOUT_MS = 600_000;
-/** A verification is 30 ms, a tree of 1,000 leaves 100 ms, a cold thread a second; the rest is waiting in the queue. */
+/** Verifications, and trees of a task: milliseconds on a warm thread. Nearly all of the limit is for waiting in the queue. */
 const SHORT_TIMEOUT_MS = 60_000;
 
 export interface PooledProverOptions {
