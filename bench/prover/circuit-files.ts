@@ -19,7 +19,7 @@ import {
   setUpMerkleCircuit,
   type VerificationKey,
 } from '../../src/prover/index.ts';
-import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 
 /** Enough that neighbouring runs differ, few enough to hash in a moment. */
 const LEAVES_MAX = 32;
@@ -94,7 +94,7 @@ const fromLists = ({ depth, sources, packs }: NonNullable<Rest['merkleWires']>):
 
 async function inputsOf(depth: number): Promise<CircuitInput[]> {
   const leaves = Array.from({ length: Math.min(LEAVES_MAX, 2 ** depth) }, (_, i) => BigInt(i + 1) ** 40n);
-  const tree = new MerkleTree(await poseidon2(), leaves, depth);
+  const tree = new SmallMerkleTree(await poseidon2(), leaves, depth);
   return leaves.map((leaf, leafIndex) =>
     merkleInput({ leaf, leafIndex, externalHash: 0n, path: tree.path(leafIndex) }),
   );

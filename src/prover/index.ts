@@ -4,7 +4,7 @@
  * Importing this loads no GPL package: snarkjs, circomlibjs and circom2 come in when something needs them, in threads.
  */
 import { ZkraftError } from '../common/index.ts';
-import { allowedThreads, THREADS_MAX } from './allowed-threads.ts';
+import { allowedThreads, checkThreads } from './allowed-threads.ts';
 import { chooseBackend } from './backends.ts';
 import type { SelectedKernels } from './kernels/index.ts';
 import { createInlineExecutor, createThreads, PooledProver } from './pool/index.ts';
@@ -35,7 +35,11 @@ export { KERNEL_CHOICES, type KernelChoice, selectKernels } from './kernels/inde
 export {
   checkLeafIndex,
   checkLeaves,
+  DEFAULT_DEPTH,
+  depthFor,
   type Hash2,
+  indexBits,
+  LISTED_DEPTHS,
   MERKLE_DEPTH_MAX,
   MERKLE_LEAVES_MAX,
   MERKLE_PUBLIC_SIGNALS,
@@ -64,15 +68,7 @@ const CIRCUITS_MAX = 8;
  */
 export async function createProver(config: ProverConfig = {}): Promise<Prover> {
   const { threads = allowedThreads(), queueMax = QUEUE_MAX, circuitsMax = CIRCUITS_MAX, mode = 'auto' } = config;
-  if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
-    throw new ZkraftError(
-      'config_invalid',
-      `threads is ${threads}; it must be a whole number from 0 to ${THREADS_MAX}`,
-      {
-        field: 'threads',
-      },
-    );
-  }
+  checkThreads(threads);
   if (!Number.isInteger(queueMax) || queueMax < 0) {
     throw new ZkraftError('config_invalid', `queueMax is ${queueMax}; it must be a whole number from 0`, {
       field: 'queueMax',

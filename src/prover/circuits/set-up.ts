@@ -5,8 +5,8 @@
  * together, in one process or many, each makes a key, the first to pin wins, and all return that one. All heavy work
  * is in threads; aborting ends them and leaves nothing but blobs that nobody refers to.
  */
-import { availableParallelism } from 'node:os';
 import { ZkraftError } from '../../common/index.ts';
+import { allowedThreads, checkThreads } from '../allowed-threads.ts';
 import {
   type ArtifactStore,
   type CircuitManifest,
@@ -45,7 +45,7 @@ export interface SetUpOptions {
   readonly artifacts: ArtifactStore;
   /** A prepared powers-of-tau file: the key is made by snarkjs's phase 2 instead of by one party from nothing. */
   readonly ptauPath?: string;
-  /** That make the key; 0 to 64. 0: none but the one that waits for it. Default: as many as the machine allows. */
+  /** That make the key; 0 to 64. 0: none but the one that waits for it. Default: what the cgroup or machine allows. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** `fraction` of the whole, from 0 to 1, never falling. */
@@ -68,12 +68,13 @@ export interface SetUpResult extends PinnedCircuit {
 const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.6, check: 0.78, store: 0.98, done: 1 };
 
 /**
- * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `cancelled`, and as the store
- * does.
+ * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `invalid_input` for `threads`,
+ * `cancelled`, and as the store does.
  */
 export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpResult> {
   const { artifacts, circuitId, source, merkleDepth, signal } = options;
   checkCircuitId(circuitId);
+  if (options.threads !== undefined) checkThreads(options.threads, 'invalid_input');
   if (merkleCircuitDepth(circuitId) !== merkleDepth) {
     throw new ZkraftError(
       'invalid_request',
@@ -185,8 +186,6 @@ interface MadeKey {
   readonly publics: number;
 }
 
-/** What the set-up takes at most. */
-const KEY_THREADS_MAX = 64;
 /** Hours for the largest circuits on one core. */
 const KEY_TIMEOUT_MS = 6 * 3_600_000;
 
@@ -196,7 +195,7 @@ async function makeKey(
   onFraction: (fraction: number) => void,
 ): Promise<MadeKey> {
   const { ptauPath, signal } = options;
-  const threads = Math.min(options.threads ?? availableParallelism(), KEY_THREADS_MAX);
+  const threads = options.threads ?? allowedThreads();
   // snarkjs's phase 2 runs in a process of its own; ours in a thread, from which it starts more.
   if (ptauPath === undefined) {
     // Chosen here: it may set flags of the whole process.
