@@ -18,7 +18,7 @@ import {
 } from '../artifacts/index.ts';
 import { parseR1cs, type VerificationKey } from '../formats/index.ts';
 import { merkleCircuitDepth } from '../merkle/index.ts';
-import { encodeWireNames } from '../merkle-witness/index.ts';
+import { encodeWireNames, wireNamesOf } from '../merkle-witness/index.ts';
 import { type JobContext, runInThread } from '../pool/index.ts';
 import {
   chooseArithmetic,
@@ -168,14 +168,8 @@ async function filesOf(source: CircuitSource, signal: AbortSignal | undefined): 
 
 /** Names of wires 1 to `count`, which are the outputs and then the public inputs, without `main.`. */
 function publicNames(symbols: string, count: number): string[] {
-  const names = new Map<number, string>();
-  for (const line of symbols.split('\n')) {
-    const [, wire, , name] = line.split(',');
-    const at = Number(wire);
-    // Several signals can share a wire; the first is the one that was declared as output or input.
-    if (name !== undefined && at >= 1 && at <= count && !names.has(at)) names.set(at, name.replace(/^main\./, ''));
-  }
-  return Array.from({ length: count }, (_, i) => names.get(i + 1) ?? `public[${i}]`);
+  const [, ...names] = wireNamesOf(symbols, count + 1);
+  return names.map((name, i) => name?.replace(/^main\./, '') ?? `public[${i}]`);
 }
 
 interface MadeKey {
