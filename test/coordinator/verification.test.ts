@@ -7,6 +7,7 @@ import { ProofJudge } from '../../src/coordinator/service/verification.ts';
 import type { TaskSpec } from '../../src/coordinator/state/index.ts';
 import { createProver, type Groth16Proof, type Prover, proofToBytes } from '../../src/prover/index.ts';
 import { G1, G2, g1ToJson, g2ToJson } from '../../src/prover/reference/index.ts';
+import { finite } from '../support/mutated-proofs.ts';
 import { strayTwistPoint } from '../support/stray-twist-point.ts';
 
 const base64 = (value: bigint): string => Buffer.from(toBytesBE(value)).toString('base64');
@@ -25,10 +26,6 @@ const SIGNALS = [toBytesBE(7n), toBytesBE(0n)];
 
 const handedIn = (proof: Uint8Array) => ({ workerId: 'w1', proof, signals: SIGNALS });
 
-function finite<Point>(point: Point | null): Point {
-  assert.ok(point !== null);
-  return point;
-}
 const g1 = g1ToJson(finite(G1.generator));
 const g2 = g2ToJson(finite(G2.generator));
 const KEY = {
