@@ -3,16 +3,23 @@
  * one by one and in batches, and through snarkjs. Prints what became of them; exits 1 if anything was accepted that
  * snarkjs refuses, or else was not as it must be. The slow tests run the same with fewer.
  */
+import { parseArgs } from 'node:util';
 import { closeSnarkjs } from '../test/support/snarkjs-oracle.ts';
 import { fuzzVerification } from '../test/support/verification-fuzz.ts';
 
-const option = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  const value = at < 0 ? otherwise : Number(process.argv[at + 1]);
+const { values } = parseArgs({
+  options: {
+    valid: { type: 'string', default: '1000' },
+    mutated: { type: 'string', default: '5000' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const whole = (name: keyof typeof values): number => {
+  const value = Number(values[name]);
   if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`--${name} must be a whole number from 1`);
   return value;
 };
-const [valid, mutated, seed] = [option('valid', 1_000), option('mutated', 5_000), option('seed', 1)];
+const [valid, mutated, seed] = [whole('valid'), whole('mutated'), whole('seed')];
 const onProgress = (done: number): void => {
   if (process.stderr.isTTY && done % 50 === 0) process.stderr.write(`\r${done} of ${valid + mutated} `);
 };

@@ -2,14 +2,21 @@
  * `npm test` and `npm run test:full`.
  *
  * Quick tests are `test/**\/*.test.ts`; slow ones end in `.slow.test.ts` and run with --full. A test that needs a
- * server starts it; those that start many processes run one after the other. `npm test -- gateway store` runs only the files whose path contains one of the words.
+ * server starts it. Those that start many processes, and those that measure time, run one after the other.
+ * `npm test -- gateway store` runs only the files whose path contains one of the words.
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { bootstrap, filesUnder, ROOT } from './bootstrap.mjs';
 
-/** Whole networks of processes, which are told apart from dead ones by time: one file at a time, after the others. */
-const ALONE = /^test\/(hostile|scenarios|soak|endurance|launch|bench)\//;
+/** One file at a time, after the others: */
+const ALONE = [
+  // Whole networks of processes, which are told apart from dead ones by time.
+  /^test\/(hostile|scenarios|soak|endurance|launch|bench|readme)\//,
+  // What takes how long, which neighbours would change.
+  /^test\/(worker\/heartbeats|coordinator\/verification-load|prover\/prepare-key)\.slow\./,
+];
+const isAlone = (path) => ALONE.some((pattern) => pattern.test(path));
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const full = process.argv.includes('--full');
@@ -22,8 +29,8 @@ if (files.length === 0) {
   process.stderr.write(`No test file matches ${words.join(', ')}.\n`);
   process.exit(2);
 }
-const together = files.filter((path) => !ALONE.test(path));
-const alone = files.filter((path) => ALONE.test(path));
+const together = files.filter((path) => !isAlone(path));
+const alone = files.filter(isAlone);
 const codes = [];
 let stopped = false;
 for (const [paths, concurrency] of [

@@ -1,5 +1,6 @@
-/** Reads what commands are given: files, lists of numbers. Every refusal names the flag or the file. */
-import { readFile, stat } from 'node:fs/promises';
+/** Reads what commands are given (files, lists of numbers), and writes what `--out` names. Every refusal names the flag or the file. */
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { ZkraftError } from '../common/index.ts';
 
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
@@ -99,3 +100,25 @@ export function parseIndices(text: string, flag: string): number[] {
   }
   return out;
 }
+
+/** One index of a leaf: whether there is such a leaf, the tree says. */
+export function parseIndex(text: string, flag: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new ZkraftError('invalid_leaf_index', `--${flag} ${text} is not a whole number from 0`, { field: flag });
+}
+
+/** What `write` does at the path of `--out`, resolved; any failure is `file_invalid`. */
+export async function writeOut(out: string, write: (path: string) => Promise<void>): Promise<string> {
+  const path = resolve(out);
+  try {
+    await write(path);
+    return path;
+  } catch (cause) {
+    const why = `--out ${out} cannot be written: ${(cause as Error).message}`;
+    throw new ZkraftError('file_invalid', why, { field: 'out', cause });
+  }
+}
+
+/** As indented JSON, in a file. */
+export const writeJson = async (path: string, value: unknown, spaces = 1): Promise<void> =>
+  await writeFile(path, `${JSON.stringify(value, null, spaces)}\n`);

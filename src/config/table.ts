@@ -86,7 +86,7 @@ export const SETTINGS = {
   'coordinator.verify_wait': setting(
     duration,
     '10ms',
-    'The most that a proof waits for others, to be verified with them for less; where they come more seldom, it does not.',
+    'The most that a proof waits for others, to be verified with them for less; where they come more seldom, it does not. A second at most.',
   ),
   'coordinator.worker_token': setting(
     text(512),

@@ -132,6 +132,7 @@ class CoordinatorNode implements Coordinator {
   #replica: Replica | undefined;
   #leader: Leader | undefined;
   #face: LeaderFace | undefined;
+  #judge: ProofJudge | undefined;
   #grpc: GrpcServer | undefined;
   #http: HttpServer | undefined;
   #httpPort = 0;
@@ -259,14 +260,15 @@ class CoordinatorNode implements Coordinator {
     await leader.start();
     const { watch, leases, deliveries, driver, policy } = leader;
     const { verifier, verifyWaitMs } = this.#options;
+    const judge = new ProofJudge({
+      verifier,
+      catalog: this.#catalog,
+      metrics: this.#metrics,
+      ...(verifyWaitMs === undefined ? {} : { waitMs: verifyWaitMs }),
+    });
     const reports = new Reports({
       replica,
-      judge: new ProofJudge({
-        verifier,
-        catalog: this.#catalog,
-        metrics: this.#metrics,
-        ...(verifyWaitMs === undefined ? {} : { waitMs: verifyWaitMs }),
-      }),
+      judge,
       statements: new StatementCheck({ hasher: verifier, leaves: (treeId) => deliveries.leaves(treeId) }),
       catalog: this.#catalog,
       leases,
@@ -276,6 +278,7 @@ class CoordinatorNode implements Coordinator {
       now,
     });
     if (this.#leader !== leader) return;
+    this.#judge = judge;
     this.#face = {
       replica,
       watch,
@@ -366,6 +369,8 @@ class CoordinatorNode implements Coordinator {
     this.#metrics.set('raft_applied_index', status.appliedIndex);
     this.#metrics.set('raft_num_peers', status.peers);
     this.#metrics.set('raft_leader', status.state === 'Leader' ? 1 : 0);
+    // What was handed in before this node ceased to lead counts until it is answered.
+    this.#metrics.set('coordinator_verify_waiting', this.#judge?.waiting ?? 0);
     this.#leader?.measure();
   }
 

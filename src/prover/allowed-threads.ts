@@ -1,9 +1,17 @@
 /** How many threads this process may keep busy: the cgroup's quota where there is one, else the machine's cores. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { type ErrorCode, ZkraftError } from '../common/index.ts';
 
 /** Beyond this, memory and the queue cost more than another thread brings. */
 export const THREADS_MAX = 64;
+
+/** Throws `code` unless it is a whole number from 0 to `THREADS_MAX`. */
+export function checkThreads(threads: number, code: ErrorCode = 'config_invalid'): void {
+  if (Number.isInteger(threads) && threads >= 0 && threads <= THREADS_MAX) return;
+  const text = `threads is ${threads}; it must be a whole number from 0 to ${THREADS_MAX}`;
+  throw new ZkraftError(code, text, { field: 'threads' });
+}
 
 /** `readText` gives a file's text, or undefined when it cannot be read. */
 export function allowedThreads(readText: (path: string) => string | undefined = tryRead): number {

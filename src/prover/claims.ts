@@ -3,8 +3,8 @@ import type { ZkraftError } from '../common/core.ts';
 import type { Groth16Proof } from './formats/snarkjs-json.ts';
 
 /**
- * Of a batch, to one thread. Twice as many would be 5 % cheaper each; but a thread that answers within 30 ms can do
- * something else in between, and what two threads share is in even parts.
+ * Of a batch, to one thread. Twice as many would be 5 % cheaper each; but a thread that answers soon can do something
+ * else in between, and what two threads share is in even parts.
  */
 export const BATCH_SLICE = 64;
 

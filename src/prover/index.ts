@@ -4,7 +4,7 @@
  * Importing this loads no GPL package: snarkjs, circomlibjs and circom2 come in when something needs them, in threads.
  */
 import { ZkraftError } from '../common/index.ts';
-import { allowedThreads, THREADS_MAX } from './allowed-threads.ts';
+import { allowedThreads, checkThreads } from './allowed-threads.ts';
 import { chooseBackend } from './backends.ts';
 import type { SelectedKernels } from './kernels/index.ts';
 import { createInlineExecutor, createThreads, PooledProver } from './pool/index.ts';
@@ -15,6 +15,7 @@ import { WasmHost } from './wasm/index.ts';
 export * from './artifacts/index.ts';
 export { type BackendDescription, describeBackends } from './backends.ts';
 export * from './circuits/index.ts';
+export { BATCH_SLICE } from './claims.ts';
 export {
   type Groth16Proof,
   parseProof,
@@ -35,7 +36,11 @@ export { KERNEL_CHOICES, type KernelChoice, selectKernels } from './kernels/inde
 export {
   checkLeafIndex,
   checkLeaves,
+  DEFAULT_DEPTH,
+  depthFor,
   type Hash2,
+  indexBits,
+  LISTED_DEPTHS,
   MERKLE_DEPTH_MAX,
   MERKLE_LEAVES_MAX,
   MERKLE_PUBLIC_SIGNALS,
@@ -64,15 +69,7 @@ const CIRCUITS_MAX = 8;
  */
 export async function createProver(config: ProverConfig = {}): Promise<Prover> {
   const { threads = allowedThreads(), queueMax = QUEUE_MAX, circuitsMax = CIRCUITS_MAX, mode = 'auto' } = config;
-  if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
-    throw new ZkraftError(
-      'config_invalid',
-      `threads is ${threads}; it must be a whole number from 0 to ${THREADS_MAX}`,
-      {
-        field: 'threads',
-      },
-    );
-  }
+  checkThreads(threads);
   if (!Number.isInteger(queueMax) || queueMax < 0) {
     throw new ZkraftError('config_invalid', `queueMax is ${queueMax}; it must be a whole number from 0`, {
       field: 'queueMax',

@@ -107,7 +107,7 @@ export interface Prover extends AsyncDisposable {
   ): Promise<boolean>;
   /**
    * Which of the claims do not hold, in order; none when all do. Many under one key cost a fraction of `verify` each
-   * (see wasm/verify/README.md), 64 at a time, the slices over all threads. A bad key rejects, as with `verify`.
+   * (see wasm/verify/README.md), `BATCH_SLICE` at a time, the slices over all threads. A bad key rejects, as with `verify`.
    */
   verifyBatch(
     verificationKey: VerificationKey,

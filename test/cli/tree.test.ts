@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Hash2, MerkleTree, verifyPath } from '../../src/prover/merkle/index.ts';
+import { type Hash2, SmallMerkleTree, verifyPath } from '../../src/prover/merkle/index.ts';
 import { ROOT, zkraft } from '../support/cli.ts';
 import { oraclePoseidon } from '../support/merkle-circuits.ts';
 
@@ -25,7 +25,7 @@ describe('zkraft tree', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   it('says what a tree comes to, as circomlibjs does, and writes it to a file', async () => {
-    const expected = new MerkleTree(hash, leaves, 20);
+    const expected = new SmallMerkleTree(hash, leaves, 20);
     const built = await zkraft([
       'tree',
       'build',

@@ -5,11 +5,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { sha256Hex, type ZkraftError } from '../../src/common/index.ts';
 import { silentLogger } from '../../src/common/logging/index.ts';
 import type { RemoteError } from '../../src/common/rpc/index.ts';
 import { COORDINATOR_METRICS, startCoordinator } from '../../src/coordinator/index.ts';
+import type { Prover } from '../../src/prover/index.ts';
 import { openMemoryLog } from '../../src/raft/index.ts';
 import { Bed, digestBytes, makeProofs, type Proofs } from './bed.ts';
 
@@ -343,6 +345,30 @@ describe('HTTP', () => {
     assert.match(text, /^coordinator_proofs_total\{circuit="merkle-3",backend="snarkjs"\} 1$/m);
     assert.match(text, /^coordinator_tasks_total\{outcome="completed"\} 1$/m);
     assert.match(text, /^coordinator_verify_seconds_count 1$/m);
+  });
+
+  test('say how many proofs wait to be verified', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const verifyBatch = async () => {
+      await released;
+      return [];
+    };
+    const bed = await Bed.start(proofs, { verifier: { threads: 1, verifyBatch } as unknown as Prover });
+    const rows = [bed.submit(), bed.submit()];
+    const reports: Promise<unknown>[] = [];
+    for (const id of ['w1', 'w2']) {
+      const worker = await bed.worker(id, 1);
+      const { lease } = await worker.assignment();
+      reports.push(worker.complete(lease, proofs.proof, proofs.signals));
+    }
+    const waiting = async () => /^coordinator_verify_waiting (\d+)$/m.exec((await bed.http('/metrics')).text)?.[1];
+    while ((await waiting()) !== '1') await sleep(10);
+    release();
+    await Promise.all(reports);
+    await bed.until(() => rows.every(({ status }) => status === 'completed'));
+    assert.equal(await waiting(), '0');
+    await bed.close();
   });
 });
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZkraftError } from '../../src/common/index.ts';
-import { BATCH_MAX, VerificationQueue } from '../../src/coordinator/service/verification-queue.ts';
-import type { BadProof, ProofClaim, VerificationKey } from '../../src/prover/index.ts';
+import { VerificationQueue } from '../../src/coordinator/service/verification-queue.ts';
+import { BATCH_SLICE, type BadProof, type ProofClaim, type VerificationKey } from '../../src/prover/index.ts';
 
 const WAIT_MS = 30;
 /** A proof that only comes, so that those after it expect company; nobody wants to know about it. */
@@ -102,6 +102,15 @@ class Bench {
   }
 }
 
+/** The only claim of its worker. */
+const proofOf = (workerId: string) => ({
+  circuitDigest: 'c',
+  verificationKey: {} as VerificationKey,
+  claim: { proof: {}, publicSignals: [workerId] } as unknown as ProofClaim,
+  workerId,
+  isWanted: () => true,
+});
+
 const numbered = (worker: string, count: number) => Array.from({ length: count }, (_, i) => `${worker}.${i}`);
 
 describe('proofs that wait for a thread', () => {
@@ -115,10 +124,10 @@ describe('proofs that wait for a thread', () => {
     for (const name of all) bench.send(name);
     assert.deepEqual(bench.handed[0]?.names, ['a.first']);
     await bench.last.answer();
-    assert.deepEqual(bench.last.names, all.slice(0, BATCH_MAX));
+    assert.deepEqual(bench.last.names, all.slice(0, BATCH_SLICE));
     await bench.last.answer();
     await sleep(2 * WAIT_MS);
-    assert.deepEqual(bench.last.names, all.slice(BATCH_MAX));
+    assert.deepEqual(bench.last.names, all.slice(BATCH_SLICE));
     await bench.last.answer();
     assert.equal([...bench.ends.values()].filter((end) => end === 'good').length, 71);
   });
@@ -287,6 +296,55 @@ describe('a batch with bad members', () => {
   });
 });
 
+describe('a fault of ours', () => {
+  it('that the verifier finds in public signals is thrown, and costs the worker no trust', async () => {
+    const bench = new Bench();
+    await bench.trust(['a'], 4);
+    bench.sendAll(['a.1', 'a.2']);
+    await sleep(2 * WAIT_MS);
+    const error = new ZkraftError('public_signals_malformed', 'there is one too many');
+    await bench.last.answer([{ index: 0, error, confirmed: true }]);
+    assert.deepEqual(Object.fromEntries(bench.ends), { 'a.1': 'thrown internal', 'a.2': 'good' });
+    bench.sendAll(['a.3', 'a.4']);
+    assert.deepEqual(await bench.drain(), [['a.3', 'a.4']]);
+  });
+
+  it('in who is told of batches is thrown to those in them, and holds up nobody else', async () => {
+    let told = 0;
+    const onBatch = () => {
+      if (told++ === 0) throw new RangeError('no such metric');
+    };
+    const queue = new VerificationQueue({
+      verifier: { threads: 1, verifyBatch: async () => [] },
+      queueMax: 8,
+      waitMs: 0,
+      timeoutMs: 1_000,
+      onBatch,
+    });
+    await assert.rejects(queue.verify(proofOf('a')), /no such metric/);
+    assert.deepEqual(await queue.verify(proofOf('b')), { good: true });
+  });
+});
+
+describe('the wait for company', () => {
+  it('is a second at most, whatever is set', async () => {
+    const sizes: number[] = [];
+    const queue = new VerificationQueue({
+      verifier: { threads: 1, verifyBatch: async () => [] },
+      queueMax: 8,
+      waitMs: 3_600_000,
+      timeoutMs: 1_000,
+      onBatch: (proofs) => sizes.push(proofs),
+    });
+    await queue.verify(proofOf('a'));
+    const startedMs = performance.now();
+    const end = await Promise.race([queue.verify(proofOf('a')), sleep(5_000, 'never', { ref: false })]);
+    assert.deepEqual(end, { good: true });
+    assert.ok(performance.now() - startedMs >= 900, 'it waited');
+    assert.deepEqual(sizes, [1, 1]);
+  });
+});
+
 describe('a worker', () => {
   it('is trusted with as many proofs in a batch as it had good ones', async () => {
     const bench = new Bench();
@@ -303,6 +361,31 @@ describe('a worker', () => {
     bench.handed.length = 0;
     bench.sendAll(['a.4', 'a.5', 'a.6']);
     assert.deepEqual(await bench.drain((name) => name === 'a.4'), [['a.4'], ['a.5'], ['a.6']]);
+  });
+
+  it('keeps its trust however many others hand in bad proofs', async () => {
+    const bad = new Set<string>();
+    const sizes: number[] = [];
+    const verifyBatch = async (_key: VerificationKey, items: readonly ProofClaim[]) =>
+      items.flatMap(({ publicSignals: [name] }, index) =>
+        bad.has(name as string) ? [{ index, confirmed: true }] : [],
+      );
+    const queue = new VerificationQueue({
+      verifier: { threads: 1, verifyBatch },
+      queueMax: 1_000,
+      waitMs: 0,
+      timeoutMs: 1_000,
+      onBatch: (proofs) => sizes.push(proofs),
+    });
+    for (let i = 0; i < 4; i++) await queue.verify(proofOf('a'));
+    for (let i = 0; i < 5_000; i++) {
+      bad.add(`x${i}`);
+      assert.deepEqual(await queue.verify(proofOf(`x${i}`)), { good: false });
+    }
+    sizes.length = 0;
+    // While the first is verified, the others come together.
+    await Promise.all(Array.from({ length: 5 }, () => queue.verify(proofOf('a'))));
+    assert.deepEqual(sizes, [1, 4]);
   });
 
   it('that hands in bad proofs only delays others by one of them a batch, whatever it sends', async () => {

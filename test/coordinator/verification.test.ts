@@ -1,12 +1,13 @@
 /** What the judge asks of a proof itself, and what it leaves to the verifier's threads. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { toBytesBE } from '../../src/common/index.ts';
+import { toBytesBE, ZkraftError } from '../../src/common/index.ts';
 import { createMetrics } from '../../src/coordinator/metrics.ts';
 import { ProofJudge } from '../../src/coordinator/service/verification.ts';
 import type { TaskSpec } from '../../src/coordinator/state/index.ts';
 import { createProver, type Groth16Proof, type Prover, proofToBytes } from '../../src/prover/index.ts';
 import { G1, G2, g1ToJson, g2ToJson } from '../../src/prover/reference/index.ts';
+import { finite } from '../support/mutated-proofs.ts';
 import { strayTwistPoint } from '../support/stray-twist-point.ts';
 
 const base64 = (value: bigint): string => Buffer.from(toBytesBE(value)).toString('base64');
@@ -25,10 +26,6 @@ const SIGNALS = [toBytesBE(7n), toBytesBE(0n)];
 
 const handedIn = (proof: Uint8Array) => ({ workerId: 'w1', proof, signals: SIGNALS });
 
-function finite<Point>(point: Point | null): Point {
-  assert.ok(point !== null);
-  return point;
-}
 const g1 = g1ToJson(finite(G1.generator));
 const g2 = g2ToJson(finite(G2.generator));
 const KEY = {
@@ -44,9 +41,9 @@ const KEY = {
 const proofWith = (b: Groth16Proof['pi_b']): Uint8Array =>
   proofToBytes({ pi_a: g1, pi_b: b, pi_c: g1, protocol: 'groth16', curve: 'bn128' });
 
-function judgeWith(verifier: Pick<Prover, 'verifyBatch' | 'threads'>): ProofJudge {
+function judgeWith(verifier: Pick<Prover, 'verifyBatch' | 'threads'>, metrics = createMetrics()): ProofJudge {
   const catalog = { verifying: async () => ({ verificationKey: KEY, publicSignals: ['root', 'externalHash'] }) };
-  return new ProofJudge({ verifier, catalog, metrics: createMetrics() });
+  return new ProofJudge({ verifier, catalog, metrics });
 }
 
 describe('the judge', () => {
@@ -61,6 +58,56 @@ describe('the judge', () => {
     const verdict = await judge.judge(TASK, handedIn(new Uint8Array(256).fill(1)));
     assert.deepEqual(verdict, { ok: false, why: 'the proof does not verify' });
     assert.equal(asked.length, 1);
+  });
+
+  test('throws what the verifier refuses of the public signals: they are the task’s, not the worker’s', async () => {
+    const error = new ZkraftError('public_signals_malformed', 'public signals are 2, but the key has 1');
+    const judge = judgeWith({ threads: 1, verifyBatch: async () => [{ index: 0, error, confirmed: true }] });
+    await assert.rejects(judge.judge(TASK, handedIn(new Uint8Array(256).fill(1))), (thrown: ZkraftError) => {
+      // What a worker would take for a final no of its proof would be dropped by it.
+      assert.ok(thrown.retryable);
+      assert.match(thrown.message, /public signals are 2/);
+      return thrown.code === 'internal';
+    });
+  });
+
+  test('times what was answered, and neither what was refused a place nor what nobody wanted any more', async () => {
+    const metrics = createMetrics();
+    const judge = judgeWith(
+      {
+        threads: 1,
+        verifyBatch: async (_key, [first]) => {
+          if (first?.proof.pi_a[0] === '0') throw new ZkraftError('overloaded', 'full');
+          return [];
+        },
+      },
+      metrics,
+    );
+    const timed = async () => {
+      const text = await metrics.registry.metrics();
+      return Number(/^coordinator_verify_seconds_count(?:\{.*\})? (\d+)$/m.exec(text)?.[1]);
+    };
+    await assert.rejects(judge.judge(TASK, handedIn(new Uint8Array(256))), /full/);
+    const unwanted = { ...handedIn(new Uint8Array(256).fill(1)), isWanted: () => false };
+    assert.equal(await judge.judge(TASK, unwanted), undefined);
+    assert.equal(await timed(), 0);
+    assert.deepEqual(await judge.judge(TASK, handedIn(new Uint8Array(256).fill(1))), { ok: true });
+    assert.equal(await timed(), 1);
+  });
+
+  test('leaves nothing with the metrics when its term ends: the node asks it for what waits', () => {
+    const metrics = createMetrics();
+    let registered = 0;
+    judgeWith(
+      { threads: 1, verifyBatch: async () => [] },
+      {
+        ...metrics,
+        beforeScrape: () => {
+          registered += 1;
+        },
+      },
+    );
+    assert.equal(registered, 0);
   });
 
   test('refuses as bad what lies off the curve, outside the subgroup, above the modulus, or proves nothing', async () => {

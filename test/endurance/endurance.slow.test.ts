@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endure } from './endurance.ts';
-import { judgeMemory, megabytes } from './verdict.ts';
+import { judgeMemory, megabytesText } from './verdict.ts';
 
 const SETTLE_PROOFS = 200;
 /** What must not be there, an area or a witness kept for each proof, is megabytes a proof. */
@@ -16,7 +16,7 @@ test('hundreds of proofs in a row verify, and memory stays as it is', async (t) 
     sampleEach: 100,
     snarkjsEach: 60,
     say: () => {},
-    sampled: ({ proofs: done, rssBytes }) => t.diagnostic(`${done} proofs, RSS ${megabytes(rssBytes)}`),
+    sampled: ({ proofs: done, rssBytes }) => t.diagnostic(`${done} proofs, RSS ${megabytesText(rssBytes)}`),
     progress: () => {},
   });
   assert.equal(proofs, 600);

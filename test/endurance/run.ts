@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { endure } from './endurance.ts';
-import { judgeMemory, megabytes } from './verdict.ts';
+import { judgeMemory, megabytesText } from './verdict.ts';
 
 /** By then caches are full, code is compiled, and V8's heaps have their size. */
 const SETTLE_PROOFS = 500;
@@ -48,7 +48,9 @@ try {
     sampled: (sample) => {
       const seconds = (sample.elapsedMs / 1000).toFixed();
       process.stderr.write(clear);
-      say(`${String(sample.proofs).padStart(7)} proofs ${seconds.padStart(6)} s  RSS ${megabytes(sample.rssBytes)}`);
+      say(
+        `${String(sample.proofs).padStart(7)} proofs ${seconds.padStart(6)} s  RSS ${megabytesText(sample.rssBytes)}`,
+      );
     },
     progress: (done) => {
       if (isTTY) process.stderr.write(`\r${done} of ${proofs} `);

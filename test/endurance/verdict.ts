@@ -28,9 +28,9 @@ export function judgeMemory(samples: readonly Sample[], settleProofs: number, gr
   return {
     pass: growth <= growthMax,
     text:
-      `RSS ${megabytes(first.rssBytes)} after ${first.proofs} proofs, then ${megabytes(largest)} at most, ` +
+      `RSS ${megabytesText(first.rssBytes)} after ${first.proofs} proofs, then ${megabytesText(largest)} at most, ` +
       `${percent(growth)}; at most ${percent(growthMax)}`,
   };
 }
 
-export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+export const megabytesText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Victim } from './victim.ts';
 
-export interface Endurance {
+export interface Limits {
   /** How long an honest step may take, on a machine of two processors which the attacker shares. */
   readonly servedMs: number;
   readonly growthBytes: number;
@@ -13,9 +13,9 @@ export interface Endurance {
 const HELD_UP_MS = 3_000;
 
 /** Runs the attack with `honest` done again and again until it is over, and looks at the victim afterwards. */
-export async function endures(
+export async function bearsAttack(
   victim: Victim,
-  { servedMs, growthBytes, pauseMs }: Endurance,
+  { servedMs, growthBytes, pauseMs }: Limits,
   honest: () => Promise<void>,
   attack: () => Promise<void>,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endures } from './attack.ts';
+import { bearsAttack } from './attack.ts';
 import { ask, dial, exchange, type Front, HONEST_ADDRESS, HOSTILE_ADDRESS, requestText, startFront } from './front.ts';
 
 const TASKS = '/api/v1/tasks';
@@ -51,7 +51,7 @@ const refilled = () => sleep((BURST / RATE) * 1_000);
 
 /** The attack, with an honest client submitting and reading all along. */
 const bears = (attack: () => Promise<void>): Promise<void> =>
-  endures(
+  bearsAttack(
     front.victim,
     ENDURANCE,
     async () => {

@@ -1,7 +1,7 @@
 /** What a coordinator under pressure must bear, and how the pressure is made. */
 import assert from 'node:assert/strict';
 import type { Lease, RemoteError } from '../../src/common/rpc/index.ts';
-import { endures } from './attack.ts';
+import { bearsAttack } from './attack.ts';
 import type { Cluster, HonestWorker } from './cluster.ts';
 
 const ENDURANCE = { servedMs: 10_000, growthBytes: 200 * 1024 * 1024, pauseMs: 100 };
@@ -14,7 +14,7 @@ export async function bears(cluster: Cluster, honest: HonestWorker, attack: () =
     const row = await cluster.ended(await cluster.submit(), 2 * ENDURANCE.servedMs);
     assert.deepEqual([row.status, row.workerId], ['completed', honest.wire.id]);
   };
-  await endures(cluster.victim, ENDURANCE, proved, attack);
+  await bearsAttack(cluster.victim, ENDURANCE, proved, attack);
   assert.equal((await cluster.http('/livez')).status, 200);
   assert.deepEqual(honest.refusals, []);
 }

@@ -405,6 +405,10 @@ component main {public [b]} = Main();`,
     );
     const broken = { ...source, r1cs: source.r1cs.subarray(0, 100) };
     await assert.rejects(setUpCircuit({ circuitId: 'b', source: broken, artifacts: other }), isRefusal('r1cs_invalid'));
+    await assert.rejects(
+      setUpCircuit({ circuitId: 'b', source, artifacts: other, threads: 65 }),
+      isRefusal('invalid_input', /threads is 65/),
+    );
   });
 
   it('can be cancelled, and leaves nothing pinned', async () => {

@@ -3,15 +3,17 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  type CompiledCircuit,
-  compileCircuit,
-  depthFor,
-  LISTED_DEPTHS,
-  merkleSource,
-} from '../../src/prover/circuits/index.ts';
+import { type CompiledCircuit, compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
 import { parseR1cs, visitTerms } from '../../src/prover/formats/index.ts';
-import { explainMerkle, type Hash2, MerkleTree, merkleInput, merkleWires } from '../../src/prover/merkle/index.ts';
+import {
+  depthFor,
+  explainMerkle,
+  type Hash2,
+  LISTED_DEPTHS,
+  merkleInput,
+  merkleWires,
+  SmallMerkleTree,
+} from '../../src/prover/merkle/index.ts';
 import { poseidon2 } from '../../src/prover/snarkjs/index.ts';
 import type { CircuitInput } from '../../src/prover/types.ts';
 import { WitnessProgram } from '../../src/prover/witness/index.ts';
@@ -48,7 +50,7 @@ describe('the Merkle circuit', () => {
   it('refuses zero, which anybody could prove, and would not without the constraint', async () => {
     // Position 3 of a tree of three leaves holds the padding: an honest path to a leaf that nobody put there.
     const leaves = [5n, 6n, 7n];
-    const tree = new MerkleTree(hash, leaves, DEPTH);
+    const tree = new SmallMerkleTree(hash, leaves, DEPTH);
     const path = { root: tree.root, siblings: [7n, hash(5n, 6n)] };
     const forged = merkleInput({ leaf: 0n, leafIndex: 3, externalHash: 0n, path });
     assert.ok(!accepts(real, forged));
@@ -56,7 +58,7 @@ describe('the Merkle circuit', () => {
   });
 
   it('refuses path bits that are no bits, by which any leaf could be proved, and would not without the constraint', async () => {
-    const tree = new MerkleTree(hash, [5n, 6n, 7n], DEPTH);
+    const tree = new SmallMerkleTree(hash, [5n, 6n, 7n], DEPTH);
     // left = node + b (sibling - node) is 5 for node = 100, sibling = -89, b = 95/189: then right is 6.
     const P = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
     const inverse = (a: bigint): bigint => power(((a % P) + P) % P, P - 2n);
@@ -77,7 +79,7 @@ describe('the Merkle circuit', () => {
   });
 
   it('refuses a path that does not lead to the root, and would not without the constraint', async () => {
-    const tree = new MerkleTree(hash, [5n, 6n, 7n], DEPTH);
+    const tree = new SmallMerkleTree(hash, [5n, 6n, 7n], DEPTH);
     const forged = merkleInput({ leaf: 8n, leafIndex: 1, externalHash: 0n, path: tree.path(1) });
     const program = new WitnessProgram(real.wasm);
     assert.throws(() => program.run(forged, { explain: explainMerkle }), isRefusal('wrong_path', /lead to the root/));

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { divide } from '../../src/prover/pool/joint-proof.ts';
-import type { PreparedCircuit, SumPart, SumShape } from '../../src/prover/wasm/index.ts';
+import { ZkraftError } from '../../src/common/index.ts';
+import { divide, proveJointly } from '../../src/prover/pool/joint-proof.ts';
+import type { PreparedCircuit, SumPart, SumShape, WasmHost } from '../../src/prover/wasm/index.ts';
 
 const TABLES = ['a', 'b1', 'b2', 'c', 'h'] as const;
 type Points = Readonly<Record<(typeof TABLES)[number], number>>;
@@ -23,6 +25,22 @@ const circuitOf = (points: Points, domainSize: number): PreparedCircuit =>
 
 /** Of the Merkle circuit of depth 20. */
 const DEPTH_20: Points = { a: 4825, b1: 3223, b2: 3223, c: 4862, h: 8192 };
+
+describe('a proof for which there is no memory', () => {
+  it('leaves no listener with the signal that would end it', async () => {
+    const { signal } = new AbortController();
+    const executor = { threads: 2, waiting: 0, running: 0, run: () => assert.fail('it runs'), close: async () => {} };
+    const host = {
+      takeArea: () => {
+        throw new ZkraftError('overloaded', 'the memory is used up');
+      },
+    } as unknown as WasmHost;
+    const prepared = { ...circuitOf(DEPTH_20, 8192), proof: { bytes: 1 << 20, work: 0 } };
+    const task = { kind: 'prove', circuit: { prepared } } as unknown as Parameters<typeof proveJointly>[2];
+    await assert.rejects(proveJointly(executor, host, task, { signal, timeoutMs: 1_000 }), /used up/);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+  });
+});
 
 describe('a proof divided among threads', () => {
   it('has every point of every table once, each sum by its own tables', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { R, toBytesBE } from '../../src/common/index.ts';
+import { R, toBytesBE, ZkraftError } from '../../src/common/index.ts';
 import { createKernelMemory, loadKernelModule, readWords } from '../../src/prover/kernels/index.ts';
 import { type Hash2, merkleInput } from '../../src/prover/merkle/index.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type TreeStatement,
   treeStatements,
 } from '../support/filled-witnesses.ts';
+import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
 /** Of one level, of an odd number of them, of more than the lanes of any tier. */
@@ -129,6 +130,22 @@ describe('a wire map', () => {
     ] as const) {
       assert.ok(a > 0 && b > 0);
       assert.ok(!(await agrees(names.with(a, names[b] as string).with(b, names[a] as string))), `${a} and ${b}`);
+    }
+  });
+
+  it('is not tried against a program that refuses a true statement: that is of another circuit', async () => {
+    const module = await loadKernelModule('int2-memory');
+    const map = mapMerkleWires(three.names, 3);
+    assert.ok(map);
+    for (const [code, told] of [
+      ['invalid_input', 'artifact_corrupt'],
+      ['unsatisfied_constraint', 'artifact_corrupt'],
+      ['circuit_wasm_invalid', 'circuit_wasm_invalid'],
+    ] as const) {
+      const run = () => {
+        throw new ZkraftError(code, 'there is no signal "root"');
+      };
+      await assert.rejects(agreesWithProgram(map, { run }, module), isRefusal(told, /no signal "root"/));
     }
   });
 

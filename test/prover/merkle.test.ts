@@ -5,10 +5,10 @@ import {
   checkLeaves,
   type Hash2,
   MERKLE_LEAVES_MAX,
-  MerkleTree,
   merkleCircuitDepth,
   merkleCircuitId,
   merkleInput,
+  SmallMerkleTree,
   verifyPath,
   zeroRoots,
 } from '../../src/prover/merkle/index.ts';
@@ -57,7 +57,7 @@ describe('a Merkle tree', () => {
     for (let count = 1; count <= 64; count++) {
       const leaves = all.slice(0, count);
       const levels = naiveLevels(oracleHash, leaves, depth);
-      const tree = new MerkleTree(remembered, leaves, depth);
+      const tree = new SmallMerkleTree(remembered, leaves, depth);
       assert.equal(tree.root, levels[depth]?.[0], `root of ${count}`);
       for (let index = 0; index < count; index++) {
         const { siblings } = tree.path(index);
@@ -79,7 +79,7 @@ describe('a Merkle tree', () => {
     for (const count of [127, 128, 129, 333, 511, 512, 513, 769, 999, 1000]) {
       const leaves = someLeaves(count);
       const levels = naiveLevels(oracle, leaves, depth);
-      const tree = new MerkleTree(hash, leaves, depth);
+      const tree = new SmallMerkleTree(hash, leaves, depth);
       assert.equal(tree.root, levels[depth]?.[0], `${count}`);
       for (const index of [0, 1, count >> 1, count - 2, count - 1]) {
         tree.path(index).siblings.forEach((sibling, height) => {
@@ -92,8 +92,8 @@ describe('a Merkle tree', () => {
   it('is the same tree one level up when it is made one level deeper', () => {
     const leaves = someLeaves(5);
     for (const depth of [3, 8, 20, 31]) {
-      const shallow = new MerkleTree(hash, leaves, depth);
-      const deep = new MerkleTree(hash, leaves, depth + 1);
+      const shallow = new SmallMerkleTree(hash, leaves, depth);
+      const deep = new SmallMerkleTree(hash, leaves, depth + 1);
       assert.equal(deep.root, oracle(shallow.root, zeroRoots(hash, depth)[depth] as bigint));
       assert.equal(deep.path(4).siblings.length, depth + 1);
     }
@@ -101,7 +101,7 @@ describe('a Merkle tree', () => {
 
   it('does not let [a, b, c] and [a, b, c, c] share a root', () => {
     const [a, b, c] = someLeaves(3) as [bigint, bigint, bigint];
-    assert.notEqual(new MerkleTree(hash, [a, b, c], 4).root, new MerkleTree(hash, [a, b, c, c], 4).root);
+    assert.notEqual(new SmallMerkleTree(hash, [a, b, c], 4).root, new SmallMerkleTree(hash, [a, b, c, c], 4).root);
   });
 
   it('costs one hash for each node above a leaf and one a level, not one a position', () => {
@@ -110,7 +110,7 @@ describe('a Merkle tree', () => {
       hashes++;
       return hash(left, right);
     };
-    new MerkleTree(counted, someLeaves(9), 32);
+    new SmallMerkleTree(counted, someLeaves(9), 32);
     // 5 + 3 + 2 + 1 above the leaves, 28 on the way up, 32 roots of empty subtrees.
     assert.equal(hashes, 11 + 28 + 32);
   });
@@ -123,9 +123,9 @@ describe('a Merkle tree', () => {
     };
     const leaves = someLeaves(9);
     const sideBySide: Hash2 = Object.assign((left: bigint, right: bigint) => hash(left, right), { pairs });
-    const tree = new MerkleTree(sideBySide, leaves, 6);
+    const tree = new SmallMerkleTree(sideBySide, leaves, 6);
     assert.deepEqual(asked, [10, 6, 4, 2, 2, 2]);
-    assert.deepEqual(tree.path(8), new MerkleTree(hash, leaves, 6).path(8));
+    assert.deepEqual(tree.path(8), new SmallMerkleTree(hash, leaves, 6).path(8));
   });
 
   it('refuses zero as a leaf, values that are not below r, too many leaves, too small a depth, naming which', () => {
@@ -141,7 +141,7 @@ describe('a Merkle tree', () => {
   });
 
   it('has no path for a position that holds padding', () => {
-    const tree = new MerkleTree(hash, someLeaves(3), 4);
+    const tree = new SmallMerkleTree(hash, someLeaves(3), 4);
     for (const index of [3, 15, 16, -1, 0.5]) {
       assert.throws(() => tree.path(index), isRefusal('invalid_leaf_index', /0 to 2/));
     }
@@ -151,7 +151,7 @@ describe('a Merkle tree', () => {
 describe('verifyPath', () => {
   it('says no to another leaf, index, sibling, root, to padding and to an index beyond the tree', () => {
     const leaves = someLeaves(5);
-    const tree = new MerkleTree(hash, leaves, 3);
+    const tree = new SmallMerkleTree(hash, leaves, 3);
     const path = tree.path(4);
     const leaf = leaves[4] as bigint;
     assert.ok(verifyPath(hash, leaf, 4, path));

@@ -16,7 +16,7 @@ import {
   singlePartySetup,
   verifyGroth16Reference,
 } from '../../src/prover/index.ts';
-import { MerkleTree, type MerkleWitnessParts, merkleInput } from '../../src/prover/merkle/index.ts';
+import { type MerkleWitnessParts, merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { type MerkleKeys, makeMerkleKeys, naiveLevels, oraclePoseidon } from '../support/merkle-circuits.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -117,7 +117,7 @@ describe('a Merkle proof', () => {
 
   it('is not made for zero or padding by going round the API either', async () => {
     const hash = await oraclePoseidon();
-    const tree = new MerkleTree(hash, [5n, 6n, 7n], 2);
+    const tree = new SmallMerkleTree(hash, [5n, 6n, 7n], 2);
     const path = { root: tree.root, siblings: [7n, hash(5n, 6n)] };
     const zero = merkleInput({ leaf: 0n, leafIndex: 3, externalHash: 0n, path });
     await assert.rejects(prover.prove(small, zero), isRefusal('unsatisfied_constraint', /NonZero/));
@@ -157,7 +157,7 @@ describe('the witness of a Merkle proof', () => {
   const NO_PROGRAM = Uint8Array.of(0, 97, 115, 109);
   const hash = oraclePoseidon();
   const inputFor = async (change: Partial<MerkleWitnessParts> = {}): Promise<CircuitInput> => {
-    const tree = new MerkleTree(await hash, [5n, 6n, 7n], 2);
+    const tree = new SmallMerkleTree(await hash, [5n, 6n, 7n], 2);
     return merkleInput({ leaf: 6n, leafIndex: 1, externalHash: 9n, path: tree.path(1), ...change });
   };
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { R } from '../../src/common/index.ts';
 import { MerkleTree, selectKernels } from '../../src/prover/index.ts';
-import { type Hash2, MerkleTree as ReferenceTree } from '../../src/prover/merkle/index.ts';
+import { type Hash2, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { createLaneHash } from '../../src/prover/wasm/index.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
@@ -19,7 +19,7 @@ describe('a tree in lanes, at length', () => {
     const grown = await MerkleTree.build({ depth: 10, leaves: leaves.slice(0, 1), threads: 0 });
     for (let count = 1; count <= 1000; count++) {
       const some = leaves.slice(0, count);
-      const reference = new ReferenceTree(hash, some, 10);
+      const reference = new SmallMerkleTree(hash, some, 10);
       const built = await MerkleTree.build({ depth: 10, leaves: some, threads: 0 });
       if (count > 1) await grown.append(some.slice(-1), { threads: 0 });
       for (const tree of [built, grown]) {
@@ -39,15 +39,18 @@ describe('a tree in lanes, at length', () => {
     }
     const idle = process.memoryUsage.rss();
     let most = idle;
+    let told = 0;
     const tree = await MerkleTree.build({
       depth: 20,
       leaves: leaves(),
       threads: 2,
       onProgress: () => {
+        told += 1;
         most = Math.max(most, process.memoryUsage.rss());
       },
     });
     assert.equal(tree.leafCount, 2 ** 20);
+    assert.ok(told >= 2 ** 20 / 4096, `measured ${told} times`);
     assert.ok(most - idle < 300e6, `${Math.round((most - idle) / 1e6)} MB`);
     const beganAt = process.cpuUsage();
     for (let i = 0; i < 2000; i++) tree.path((i * 7919) % 2 ** 20);

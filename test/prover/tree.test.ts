@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { R } from '../../src/common/index.ts';
 import { LeafFile, MerkleTree, selectKernels, TREE_LEAVES_MAX } from '../../src/prover/index.ts';
-import { type Hash2, MerkleTree as ReferenceTree, verifyPath, zeroRoots } from '../../src/prover/merkle/index.ts';
+import { type Hash2, SmallMerkleTree, verifyPath, zeroRoots } from '../../src/prover/merkle/index.ts';
 import { createLaneHash } from '../../src/prover/wasm/index.ts';
 import { isRefusal } from '../support/refusals.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -47,7 +47,7 @@ describe('a tree in lanes', () => {
     for (const count of [1, 2, 3, 4, 5, 8, 9, 31, 64, 65, 127, 128, 129]) {
       const leaves = all.slice(0, count);
       for (const depth of [Math.max(1, Math.ceil(Math.log2(count))), 8, 12, 13, 20, 24, 25, 32]) {
-        const reference = new ReferenceTree(hash, leaves, depth);
+        const reference = new SmallMerkleTree(hash, leaves, depth);
         const tree = await MerkleTree.build({ depth, leaves, threads: 0 });
         assert.equal(tree.root, reference.root, `${count} leaves, depth ${depth}`);
         leaves.forEach((_, index) => {
@@ -216,6 +216,23 @@ describe('a build that is aborted', () => {
     await assert.rejects(MerkleTree.build({ leaves: [1n], signal: AbortSignal.abort() }), isRefusal('cancelled'));
   });
 
+  it('starts no more threads than there are blocks', async () => {
+    let started = 0;
+    const count = (): void => {
+      started += 1;
+    };
+    process.on('worker', count);
+    try {
+      const tree = await MerkleTree.build({ leaves: someLeaves(2 * 4096), threads: 8 });
+      assert.equal(started, 2);
+      // To the half of one block that is there, and one more.
+      await tree.append(someLeaves(4096 + 1), { threads: 8 });
+      assert.equal(started, 4);
+    } finally {
+      process.off('worker', count);
+    }
+  });
+
   it('said how far it was: leaves read and hashed, in order, to the last', async () => {
     const seen: number[] = [];
     const leaves = someLeaves(MANY);
@@ -249,6 +266,16 @@ describe('a file of leaves', () => {
     assert.equal(await rootOf(file('lines-end.txt', `${texts.join('\n\n')}\n`)), expected);
     assert.equal(await rootOf(file('array.json', JSON.stringify(texts))), expected);
     assert.equal(await rootOf(file('pretty.json', `\n ${JSON.stringify(texts, null, 2)}\n`)), expected);
+  });
+
+  it('passes on what the listener of its reading throws, as it is', async () => {
+    const mistake = new RangeError('no such bar');
+    const leaves = new LeafFile(file('listened', '1\n2\n'), {
+      onRead: () => {
+        throw mistake;
+      },
+    });
+    await assert.rejects(MerkleTree.build({ leaves, threads: 0 }), (thrown) => thrown === mistake);
   });
 
   it('has its wrong leaves named by index and line', async () => {

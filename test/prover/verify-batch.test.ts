@@ -1,7 +1,11 @@
 /** `prover.verifyBatch`: what it answers, whatever verifies and on however many threads. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type BackendName, createProver, type Prover } from '../../src/prover/index.ts';
+import { ZkraftError } from '../../src/common/index.ts';
+import { BATCH_SLICE, type BackendName, createProver, type Prover } from '../../src/prover/index.ts';
+import type { TaskExecutor } from '../../src/prover/pool/executor.ts';
+import { PooledProver } from '../../src/prover/pool/pooled-prover.ts';
+import type { ProvingTask } from '../../src/prover/pool/tasks.ts';
 import { Fr } from '../../src/prover/reference/index.ts';
 import { SECOND_LOOKS_MAX } from '../../src/prover/wasm/second-opinion.ts';
 import { backendsUnderTest } from '../support/backends.ts';
@@ -100,6 +104,40 @@ for (const [backend, threads] of sides) {
     });
   });
 }
+
+describe('a batch of several slices', () => {
+  const items = Array.from({ length: 3 * BATCH_SLICE }, (_, i) => at(i % 90));
+  const proverOver = (run: TaskExecutor<ProvingTask>['run'], threads = 2): PooledProver =>
+    new PooledProver({
+      backend: 'snarkjs',
+      executor: { threads, waiting: 0, running: 0, run, close: async () => {} },
+      circuitsMax: 1,
+      mode: 'auto',
+    });
+
+  it('is taken whole or not at all: a queue that took the first slice is not asked about the others', async () => {
+    const accepted: (boolean | undefined)[] = [];
+    const prover = proverOver(async (_task, options) => {
+      accepted.push(options.accepted);
+      return [];
+    });
+    assert.deepEqual(await prover.verifyBatch(key, items), []);
+    assert.deepEqual(accepted, [false, true, true]);
+  });
+
+  it('begins nothing when the queue refuses the first', async () => {
+    for (const threads of [1, 2, 8]) {
+      let begun = 0;
+      const prover = proverOver(async (_task, { accepted }) => {
+        if (!accepted) throw new ZkraftError('overloaded', 'full');
+        begun += 1;
+        return [];
+      }, threads);
+      await assert.rejects(prover.verifyBatch(key, items), isRefusal('overloaded'));
+      assert.equal(begun, 0);
+    }
+  });
+});
 
 describe('of many bad members', () => {
   it('four get a second look, and the answer says of the others that they had none', async () => {

@@ -9,6 +9,7 @@ import { singlePartySetup } from '../../src/prover/setup/index.ts';
 import { TableCache, type TableKey } from '../../src/prover/table-cache/index.ts';
 import { type RunPiece, WasmHost, WasmThread } from '../../src/prover/wasm/index.ts';
 import { chainCircuit } from '../support/chain-circuit.ts';
+import { pieceRunner } from '../support/piece-runner.ts';
 
 let keys: SharedArrayBuffer[];
 
@@ -48,17 +49,7 @@ async function makeHost(
     ...(tableBytesMax === undefined ? {} : { tableBytesMax }),
   });
   const thread = await WasmThread.create(host.threadData);
-  const run: RunPiece = async (task, workBytes) => {
-    if (task.kind === 'scan-key') return thread.prepare(task);
-    const area = host.takeArea(workBytes);
-    task.workAt = area.at;
-    try {
-      return thread.prepare(task);
-    } finally {
-      host.giveBackArea(area);
-    }
-  };
-  return { host, run };
+  return { host, run: pieceRunner(host, thread) };
 }
 
 /** The one file of tables, once it is there. */

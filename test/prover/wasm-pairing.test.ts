@@ -50,7 +50,7 @@ import {
 } from '../../src/prover/wasm/verify/tower.ts';
 import { chainCircuit } from '../support/chain-circuit.ts';
 import { FREE_AT, laneKernels } from '../support/lane-kernels.ts';
-import { COFACTOR, pointOfOrder, SMALL_ORDERS } from '../support/mutated-proofs.ts';
+import { COFACTOR, finite, pointOfOrder, SMALL_ORDERS } from '../support/mutated-proofs.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { strayTwistPoint } from '../support/stray-twist-point.ts';
 
@@ -78,11 +78,6 @@ const fq12 = (draw: () => bigint): Fq12Element => {
   return { c0: half(), c1: half() };
 };
 const scalar = () => random.bigintBelow(Fr.modulus - 1n) + 1n;
-const finite = <T>(p: T | null): T => {
-  assert.ok(p !== null);
-  return p;
-};
-
 const kernels = await laneKernels(16);
 const memory = new LaneMemory(kernels, FREE_AT);
 const room = memory.room(FREE_AT + 64);

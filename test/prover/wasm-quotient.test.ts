@@ -12,7 +12,7 @@ import {
   writeInteger,
 } from '../../src/prover/formats/index.ts';
 import type { Kernels } from '../../src/prover/kernels/index.ts';
-import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { Fr, lagrangeAt, rootOfUnity } from '../../src/prover/reference/index.ts';
 import { coefficientSection, domainSizeOf } from '../../src/prover/setup/qap.ts';
 import { coefficientEntries, computeHScalars, QuotientDraft } from '../../src/prover/wasm/index.ts';
@@ -127,7 +127,7 @@ describe('H scalars', () => {
     const hash = await oraclePoseidon();
     for (const [depth, circuit] of keys.circuits) {
       const { header, sections } = parseZkey(circuit.zkey, { level: 'coefficients' });
-      const tree = new MerkleTree(hash, [5n, R - 1n, 7n], depth);
+      const tree = new SmallMerkleTree(hash, [5n, R - 1n, 7n], depth);
       const program = new WitnessProgram(circuit.wasm);
       const input = merkleInput({ leaf: 7n, leafIndex: 2, externalHash: 99n, path: tree.path(2) });
       const view = viewOf(parseWtns(encodeWtns(program.run(input))).values);

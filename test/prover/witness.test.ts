@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { R } from '../../src/common/index.ts';
 import { compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
 import { parseWtns, witnessValue } from '../../src/prover/formats/index.ts';
-import { type Hash2, MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { type Hash2, merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { poseidon2 } from '../../src/prover/snarkjs/index.ts';
 import type { CircuitInput } from '../../src/prover/types.ts';
 import { encodeWtns, WitnessProgram } from '../../src/prover/witness/index.ts';
@@ -51,7 +51,7 @@ describe('a witness', () => {
       Buffer.from(encodeWtns(new WitnessProgram(loud).run(GOOD))),
       Buffer.from(await snarkjsWtns(loud, GOOD)),
     );
-    const tree = new MerkleTree(hash, [5n, R - 1n, 7n], 3);
+    const tree = new SmallMerkleTree(hash, [5n, R - 1n, 7n], 3);
     const program = new WitnessProgram(merkle);
     for (const leafIndex of [0, 1, 2]) {
       const leaf = [5n, R - 1n, 7n][leafIndex] as bigint;

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Hash2, MerkleTree } from '../../src/prover/merkle/index.ts';
+import { type Hash2, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { ROOT } from '../support/cli.ts';
 import { oraclePoseidon } from '../support/merkle-circuits.ts';
 
@@ -12,12 +12,12 @@ import { oraclePoseidon } from '../support/merkle-circuits.ts';
 const EXPECTED: Readonly<Record<string, (hash: Hash2) => string>> = {
   'tree.ts': (hash) => {
     const leaves = (JSON.parse(readFileSync(join(ROOT, 'examples/leaves.json'), 'utf8')) as string[]).map(BigInt);
-    const { root, siblings } = new MerkleTree(hash, leaves, 20).path(3);
+    const { root, siblings } = new SmallMerkleTree(hash, leaves, 20).path(3);
     return [
       `Leaf 3: ${leaves[3]}`,
       ...siblings.map((sibling, height) => `  ${String(height).padStart(2)}  ${sibling}`),
       `Root: ${root}`,
-      `With 13 leaves: ${new MerkleTree(hash, [...leaves, 31n], 20).root}`,
+      `With 13 leaves: ${new SmallMerkleTree(hash, [...leaves, 31n], 20).root}`,
       '',
     ].join('\n');
   },

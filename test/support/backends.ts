@@ -3,7 +3,8 @@ import type { ProverBackend } from '../../src/prover/backend.ts';
 import { describeBackends } from '../../src/prover/index.ts';
 import { selectKernels } from '../../src/prover/kernels/index.ts';
 import type { BackendName } from '../../src/prover/types.ts';
-import { type PrepareTask, WasmHost, WasmThread } from '../../src/prover/wasm/index.ts';
+import { WasmHost, WasmThread } from '../../src/prover/wasm/index.ts';
+import { pieceRunner } from './piece-runner.ts';
 
 export async function backendsUnderTest(): Promise<readonly BackendName[]> {
   const names = (await describeBackends()).filter(({ available }) => available).map(({ name }) => name);
@@ -22,16 +23,7 @@ export async function loadBackend(name: BackendName): Promise<ProverBackend> {
 async function preparingWasm(): Promise<ProverBackend> {
   const host = await WasmHost.create({ selected: await selectKernels('auto'), circuitsMax: 2 });
   const thread = await WasmThread.create(host.threadData);
-  const run = async (piece: PrepareTask, workBytes: number): Promise<unknown> => {
-    if (piece.kind === 'scan-key') return thread.prepare(piece);
-    const area = host.takeArea(workBytes);
-    piece.workAt = area.at;
-    try {
-      return thread.prepare(piece);
-    } finally {
-      host.giveBackArea(area);
-    }
-  };
+  const run = pieceRunner(host, thread);
   return {
     name: 'wasm',
     warm: (key) => thread.warm(key),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { R } from '../../src/common/index.ts';
 import { compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
 import type { Kernels } from '../../src/prover/kernels/index.ts';
-import { type Hash2, indexBits, MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { type Hash2, indexBits, merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import {
   encodeWireNames,
   type MerklePathValues,
@@ -49,7 +49,7 @@ export async function allFillers(): Promise<readonly NamedFiller[]> {
 
 /** A statement about one leaf of a tree. */
 export interface TreeStatement {
-  readonly tree: MerkleTree;
+  readonly tree: SmallMerkleTree;
   readonly leaves: readonly bigint[];
   readonly leafIndex: number;
   readonly externalHash: bigint;
@@ -76,7 +76,7 @@ export function treeStatements(hash: Hash2, depth: number, random: SeededRandom)
     leaves[0] = i % 2 === 0 ? R - 1n : 1n;
     const last = leaves.length - 1;
     if (last > 0) leaves[last] = i % 2 === 0 ? 1n : R - 1n;
-    const tree = new MerkleTree(hash, leaves, depth);
+    const tree = new SmallMerkleTree(hash, leaves, depth);
     return [...new Set([0, last, last >> 1])].map((leafIndex, j) => ({
       tree,
       leaves,

@@ -39,7 +39,7 @@ export function referenceAnswer(key: VerificationKey, { proof, publicSignals }: 
 export const COFACTOR = 2n * Fq.modulus - Fr.modulus;
 export const SMALL_ORDERS = [10069n, 5864401n, 1875725156269n] as const;
 
-const finite = <T>(point: T | null): T => {
+export const finite = <T>(point: T | null): T => {
   if (point === null) throw new RangeError('infinity where there should be a point');
   return point;
 };

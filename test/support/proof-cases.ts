@@ -1,7 +1,7 @@
 /** Keys with a witness each, for tests of whole proofs: Merkle circuits, chains, a key of snarkjs's, nothing public. */
 import { compileCircuit, merkleSource } from '../../src/prover/circuits/index.ts';
 import { type VerificationKey, writeWtns } from '../../src/prover/formats/index.ts';
-import { MerkleTree, merkleInput } from '../../src/prover/merkle/index.ts';
+import { merkleInput, SmallMerkleTree } from '../../src/prover/merkle/index.ts';
 import { singlePartySetup } from '../../src/prover/setup/index.ts';
 import { poseidon2 } from '../../src/prover/snarkjs/index.ts';
 import { encodeWtns, WitnessProgram } from '../../src/prover/witness/index.ts';
@@ -35,7 +35,7 @@ export async function ceremonyCase(): Promise<ProofCase> {
 
 export async function merkleCase(depth = 2): Promise<ProofCase> {
   const { r1cs, wasm } = await compileCircuit(merkleSource(depth));
-  const tree = new MerkleTree(await poseidon2(), [5n, 6n, 7n], depth);
+  const tree = new SmallMerkleTree(await poseidon2(), [5n, 6n, 7n], depth);
   const input = merkleInput({ leaf: 6n, leafIndex: 1, externalHash: 2n ** 200n, path: tree.path(1) });
   const wtns = encodeWtns(new WitnessProgram(wasm).run(input));
   return { name: `the Merkle circuit of depth ${depth}`, wtns, ...(await singlePartySetup(r1cs, { threads: 1 })) };

@@ -5,6 +5,7 @@
  */
 import type { Groth16Proof, VerificationKey } from '../../src/prover/formats/index.ts';
 import { Fr, G1, G2, g1ToJson, g2ToJson } from '../../src/prover/reference/index.ts';
+import { finite } from './mutated-proofs.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 export interface SimulatedKey {
@@ -17,10 +18,6 @@ export interface SimulatedKey {
   ): { proof: Groth16Proof; publicSignals: string[] };
 }
 
-const finite = <T>(point: T | null): T => {
-  if (point === null) throw new RangeError('a scalar was zero');
-  return point;
-};
 /** As snarkjs writes infinity. */
 const INFINITY = {
   g1: ['0', '1', '0'],

@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../../src/common/index.ts';
 import { Fq, Fr, G2, g2ToJson } from '../../src/prover/reference/index.ts';
 import { forge } from './forged-proofs.ts';
-import { pointG2 } from './mutated-proofs.ts';
+import { finite, pointG2 } from './mutated-proofs.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { simulatedKey } from './simulated-proofs.ts';
 
@@ -21,11 +21,6 @@ export interface StricterRefusal {
   readonly code: ErrorCode;
   readonly examples: readonly Example[];
 }
-
-const finite = <T>(point: T | null): T => {
-  if (point === null) throw new RangeError('infinity where there should be a point');
-  return point;
-};
 
 /** Under keys of two public signals, made from this seed; the second signal is zero. */
 export function stricterRefusals(seed: number): readonly StricterRefusal[] {

@@ -3,7 +3,6 @@
  * given rate, or as fast as they are answered. CPU time is the whole process's: judging, sending, and the threads.
  */
 import assert from 'node:assert/strict';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toBytesBE } from '../../src/common/index.ts';
 import { createMetrics } from '../../src/coordinator/metrics.ts';
@@ -11,6 +10,7 @@ import { ProofJudge } from '../../src/coordinator/service/verification.ts';
 import type { TaskSpec } from '../../src/coordinator/state/index.ts';
 import { createProver, type Prover, proofToBytes } from '../../src/prover/index.ts';
 import { Fr } from '../../src/prover/reference/index.ts';
+import { measureLoopDelay } from './loop-delay.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { simulatedKey } from './simulated-proofs.ts';
 
@@ -35,8 +35,8 @@ export interface LoadOptions {
   readonly badWaiting?: number;
 }
 
-/** Of the clock that watches the event loop, and of the hand that sends: both take CPU time of their own. */
-const RESOLUTION_MS = 5;
+/** Of the hand that sends, which takes CPU time of its own. */
+const SEND_EVERY_MS = 5;
 const WORKERS = 8;
 /** Of each worker, where there is no rate: together fewer than the queue takes. */
 const IN_FLIGHT = 24;
@@ -55,11 +55,11 @@ export class VerificationLoad {
   readonly #batches: () => Promise<{ readonly sum: number; readonly count: number }>;
   readonly #tasks: readonly HandedTask[];
 
-  static async create(waitMs?: number): Promise<VerificationLoad> {
-    return new VerificationLoad(await createProver({ threads: 1 }), waitMs);
+  static async create(): Promise<VerificationLoad> {
+    return new VerificationLoad(await createProver({ threads: 1 }));
   }
 
-  private constructor(prover: Prover, waitMs: number | undefined) {
+  private constructor(prover: Prover) {
     const random = new SeededRandom(200);
     const { key, prove } = simulatedKey(random, 2);
     this.#prover = prover;
@@ -76,12 +76,7 @@ export class VerificationLoad {
     });
     const metrics = createMetrics();
     const catalog = { verifying: async () => ({ verificationKey: key, publicSignals: ['root', 'externalHash'] }) };
-    this.#judge = new ProofJudge({
-      verifier: prover,
-      catalog,
-      metrics,
-      ...(waitMs === undefined ? {} : { waitMs }),
-    });
+    this.#judge = new ProofJudge({ verifier: prover, catalog, metrics });
     this.#batches = async () => {
       const all = await metrics.registry.getSingleMetric('coordinator_verify_batch_proofs')?.get();
       const values = (all?.values ?? []) as readonly { readonly metricName?: string; readonly value: number }[];
@@ -118,9 +113,8 @@ export class VerificationLoad {
         if (verdict !== undefined) badRefused += 1;
       }
     };
-    const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     const before = await this.#batches();
-    delay.enable();
+    const loopDelay = measureLoopDelay();
     const cpuBefore = process.cpuUsage();
     const beganMs = performance.now();
     const untilMs = beganMs + 1_000 * seconds;
@@ -135,13 +129,13 @@ export class VerificationLoad {
       while (performance.now() < untilMs) {
         const due = Math.floor(((performance.now() - beganMs) * ratePerSecond) / 1_000);
         while (sent < due) hands.push(hand());
-        await sleep(RESOLUTION_MS);
+        await sleep(SEND_EVERY_MS);
       }
     }
     await Promise.all(hands);
     const tookMs = performance.now() - beganMs;
     const { user, system } = process.cpuUsage(cpuBefore);
-    delay.disable();
+    const { p50Ms, p99Ms } = loopDelay().all;
     over = true;
     await Promise.all(bad);
     const after = await this.#batches();
@@ -153,11 +147,7 @@ export class VerificationLoad {
       cpuMsPerProof: (user + system) / 1_000 / latencies.length,
       batchMean: (after.sum - before.sum) / (after.count - before.count),
       latencyMs: { p50: at(0.5), p99: at(0.99), max: at(1) },
-      // A timer is never early: what it shows above its time is delay.
-      loopDelayMs: {
-        p50: delay.percentile(50) / 1e6 - RESOLUTION_MS,
-        p99: delay.percentile(99) / 1e6 - RESOLUTION_MS,
-      },
+      loopDelayMs: { p50: p50Ms, p99: p99Ms },
       badRefused,
     };
   }

@@ -8,7 +8,6 @@ import {
   computeQuotient,
   type PlainPoint,
   type PreparedCircuit,
-  type PrepareTask,
   placeWitness,
   proveGroth16,
   publicSignalsOf,
@@ -22,6 +21,7 @@ import {
   wipe,
 } from '../../src/prover/wasm/index.ts';
 import type { KernelName } from './kernels.ts';
+import { pieceRunner } from './piece-runner.ts';
 
 /** Hands out r, then s, and is asked for nothing else. */
 export function blindingSource({ r, s }: Blinding): BlindingSource {
@@ -50,17 +50,7 @@ export class ProofBed {
     const thread = await WasmThread.create(host.threadData);
     const shared = new SharedArrayBuffer(zkey.length);
     new Uint8Array(shared).set(zkey);
-    const run = async (piece: PrepareTask, workBytes: number): Promise<unknown> => {
-      if (piece.kind === 'scan-key') return thread.prepare(piece);
-      const area = host.takeArea(workBytes);
-      piece.workAt = area.at;
-      try {
-        return thread.prepare(piece);
-      } finally {
-        host.giveBackArea(area);
-      }
-    };
-    const { circuit } = await host.use(name, shared, run);
+    const { circuit } = await host.use(name, shared, pieceRunner(host, thread));
     return new ProofBed(host, thread, circuit, parseWtns(wtns));
   }
 

@@ -1,8 +1,7 @@
 /** `zkraft bench`: how fast this machine is, beside a baseline that runs in turn with it. */
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
-import { ZkraftError } from '../../common/index.ts';
+import { writeJson, writeOut } from '../inputs.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
 
@@ -53,7 +52,7 @@ export const bench: CommandModule<object, Args> = {
         });
         progress.stop();
         const answer = reports.length === 1 ? reports[0] : reports;
-        if (argv.out !== undefined) await writeAnswer(argv.out, answer);
+        if (argv.out !== undefined) await writeOut(argv.out, (path) => writeJson(path, answer, 2));
         terminal.answer(
           answer,
           reports.map((report) => reportLines(report).join('\n')),
@@ -64,14 +63,3 @@ export const bench: CommandModule<object, Args> = {
       }
     }),
 };
-
-async function writeAnswer(path: string, answer: unknown): Promise<void> {
-  try {
-    await writeFile(path, `${JSON.stringify(answer, null, 2)}\n`);
-  } catch (cause) {
-    throw new ZkraftError('file_invalid', `--out ${path} cannot be written: ${(cause as Error).message}`, {
-      field: 'out',
-      cause,
-    });
-  }
-}

@@ -1,5 +1,4 @@
 /** `zkraft prove`: a proof on this machine, without a network: a Merkle leaf, or any circom circuit. */
-import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { makeFolder, parseDurationMs, parseElement, ZkraftError } from '../../common/index.ts';
@@ -12,7 +11,7 @@ import type {
   Prover,
   ProveTimings,
 } from '../../prover/index.ts';
-import { readBytes, readJson, readLeaves } from '../inputs.ts';
+import { parseIndex, readBytes, readJson, readLeaves, writeJson, writeOut } from '../inputs.ts';
 import { type CommandContext, run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
 
@@ -117,11 +116,7 @@ async function merkleLeaf(argv: Args, { terminal, signal }: CommandContext): Pro
       field: argv.leaves === undefined ? 'leaves' : 'index',
     });
   }
-  if (!/^\d{1,10}$/.test(argv.index)) {
-    throw new ZkraftError('invalid_leaf_index', `--index ${argv.index} is not a whole number from 0`, {
-      field: 'index',
-    });
-  }
+  const leafIndex = parseIndex(argv.index, 'index');
   if (argv.depth !== undefined && !/^\d{1,2}$/.test(argv.depth)) {
     throw new ZkraftError('invalid_depth', `--depth ${argv.depth} is not a number from 1 to 32`, { field: 'depth' });
   }
@@ -131,7 +126,7 @@ async function merkleLeaf(argv: Args, { terminal, signal }: CommandContext): Pro
   const depth = depthFor(leaves.length, argv.depth === undefined ? undefined : Number(argv.depth));
   // Before keys are made for leaves that cannot be proved anyway.
   checkLeaves(leaves, depth);
-  checkLeafIndex(Number(argv.index), leaves.length);
+  checkLeafIndex(leafIndex, leaves.length);
   const externalHash =
     argv['external-hash'] === undefined
       ? 0n
@@ -148,7 +143,7 @@ async function merkleLeaf(argv: Args, { terminal, signal }: CommandContext): Pro
       onProgress: (stage, fraction) => progress.update(fraction, stage),
     });
     const circuit = await loadCircuit(artifacts, pinned);
-    const statement = { leaves, leafIndex: Number(argv.index), depth, externalHash };
+    const statement = { leaves, leafIndex, depth, externalHash };
     return { circuit, start: (prover, options) => prover.proveMerkle(circuit, statement, options) };
   } finally {
     progress.stop();
@@ -174,22 +169,13 @@ async function anyCircuit(argv: Args): Promise<Job> {
   return { circuit, start: (prover, options) => prover.prove(circuit, input as CircuitInput, options) };
 }
 
-async function writeProof(out: string, result: ProveResult, circuit: CircuitArtifacts): Promise<string> {
-  const dir = resolve(out);
-  try {
+const writeProof = (out: string, result: ProveResult, circuit: CircuitArtifacts): Promise<string> =>
+  writeOut(out, async (dir) => {
     await makeFolder(dir);
-    const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-    await writeFile(join(dir, 'proof.json'), pretty(result.proof));
-    await writeFile(join(dir, 'public.json'), pretty(result.publicSignals));
-    await writeFile(join(dir, 'verification_key.json'), pretty(circuit.verificationKey));
-    return dir;
-  } catch (cause) {
-    throw new ZkraftError('file_invalid', `--out ${out} cannot be written: ${(cause as Error).message}`, {
-      field: 'out',
-      cause,
-    });
-  }
-}
+    await writeJson(join(dir, 'proof.json'), result.proof);
+    await writeJson(join(dir, 'public.json'), result.publicSignals);
+    await writeJson(join(dir, 'verification_key.json'), circuit.verificationKey);
+  });
 
 /** Tenths of a millisecond: more would be noise. */
 const rounded = (timings: ProveTimings): Record<string, number> =>

@@ -1,10 +1,9 @@
 /** `zkraft submit`: Merkle tasks to a gateway, and their proofs back. */
-import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { Client, Task } from '../../client/index.ts';
-import { makeFolder, parseDurationMs, ZkraftError } from '../../common/index.ts';
-import { parseDepths, parseIndices, readLeaves } from '../inputs.ts';
+import { makeFolder, parseDurationMs } from '../../common/index.ts';
+import { parseDepths, parseIndices, readLeaves, writeJson, writeOut } from '../inputs.ts';
 import { run } from '../run.ts';
 
 interface Args {
@@ -110,18 +109,12 @@ export const submit: CommandModule<object, Args> = {
 };
 
 async function save(out: string, task: Task, client: Client): Promise<void> {
-  const dir = join(resolve(out), task.taskId);
-  const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-  try {
-    await makeFolder(dir);
-    await writeFile(join(dir, 'proof.json'), pretty(task.proof));
-    await writeFile(join(dir, 'public.json'), pretty(task.publicSignals));
-    await writeFile(join(dir, 'verification_key.json'), pretty(await client.verificationKey(task.circuitId)));
-  } catch (cause) {
-    if (cause instanceof ZkraftError) throw cause;
-    throw new ZkraftError('file_invalid', `--out ${out} cannot be written: ${(cause as Error).message}`, {
-      field: 'out',
-      cause,
-    });
-  }
+  const verificationKey = await client.verificationKey(task.circuitId);
+  await writeOut(out, async (dir) => {
+    const own = join(dir, task.taskId);
+    await makeFolder(own);
+    await writeJson(join(own, 'proof.json'), task.proof);
+    await writeJson(join(own, 'public.json'), task.publicSignals);
+    await writeJson(join(own, 'verification_key.json'), verificationKey);
+  });
 }

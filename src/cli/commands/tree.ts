@@ -1,9 +1,9 @@
 /** `zkraft tree`: Merkle trees of files of leaves, on this machine: what they come to, and paths in them. */
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { ZkraftError } from '../../common/index.ts';
 import type { MerkleTree } from '../../prover/index.ts';
+import { parseIndex, writeJson, writeOut } from '../inputs.ts';
 import { type CommandContext, run } from '../run.ts';
 
 interface Args {
@@ -68,20 +68,17 @@ const path: CommandModule<object, PathArgs> = {
       .example('$0 tree path --leaves examples/leaves.json --index 3 --json', 'Leaf, siblings, path bits, root'),
   handler: (argv) =>
     run(argv.json, async (context) => {
-      if (!/^\d{1,10}$/.test(argv.index)) {
-        const why = `--index ${argv.index} is not a whole number from 0`;
-        throw new ZkraftError('invalid_leaf_index', why, { field: 'index' });
-      }
+      const index = parseIndex(argv.index, 'index');
       const tree = await buildTree(argv, context);
-      const index = Number(argv.index);
       const { siblings } = tree.path(index);
+      const { indexBits } = await import('../../prover/index.ts');
       const value = {
         success: true,
         ...summaryOf(tree),
         leaf_index: index,
         leaf: tree.leaf(index).toString(),
         siblings: siblings.map(String),
-        path_bits: siblings.map((_, height) => Math.floor(index / 2 ** height) % 2),
+        path_bits: indexBits(index, siblings.length),
       };
       await answer(argv, context, value, [
         `Leaf ${index}: ${value.leaf}`,
@@ -156,13 +153,6 @@ async function answer(
   value: Readonly<Record<string, unknown>>,
   lines: readonly string[],
 ): Promise<void> {
-  if (out !== undefined) {
-    try {
-      await writeFile(resolve(out), `${JSON.stringify(value, null, 2)}\n`);
-    } catch (cause) {
-      const why = `--out ${out} cannot be written: ${(cause as Error).message}`;
-      throw new ZkraftError('file_invalid', why, { field: 'out', cause });
-    }
-  }
+  if (out !== undefined) await writeOut(out, (path) => writeJson(path, value, 2));
   terminal.answer(value, lines);
 }

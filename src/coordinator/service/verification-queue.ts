@@ -3,14 +3,16 @@
  *
  * Many proofs under one key cost less than half of what each costs by itself, so what arrives while a thread is busy goes
  * together, up to 64 under one key; and one that finds a thread idle waits a few milliseconds for company, if there is
- * some to expect: the one before it came less than so many milliseconds before. A bad proof
- * among good ones costs the batch a search for it, some ten times a good one's price, and a second look in BigInt, two
- * hundred times as much. So that nobody pays for another's:
+ * some to expect: the one before it came less than so many milliseconds before. Bad members cost their batch a search for
+ * them, as long as one or two more batches where one is bad and seven or eight where all are, and a second look in BigInt
+ * at four of them at most, 0.2 s each. So that nobody pays for another's more often than that:
  *
  *   - A worker has no more proofs in batches at a time than it had good ones since its last bad one. A newcomer, and one
- *     whose last proof was bad, has each proof verified alone; trust grows with use, and is lost at once.
+ *     whose last proof was bad, has each proof verified alone; trust grows with use, and is lost at once. Whoever was
+ *     trusted spoils the batches in which it is when its first bad proof is found, one a thread at most, and then none
+ *     before its next good proof.
  *   - Proofs that go alone go one at a time, whatever the number of threads, and between two of them a batch of the
- *     others goes first. However many bad proofs come in, others lose a second look (0.2 s of one thread) a batch of 64.
+ *     others goes first. However many bad proofs come from those without trust, others lose one second look a batch.
  *   - Of many bad members some get no second look (see `BadProof.confirmed`). They are judged again, alone, as are all
  *     members of a batch that failed as a whole: a proof that ends a thread ends it for itself only.
  *   - A worker has a quarter of the waiting places at most, and a proof whose lease has ended gives its place up.
@@ -19,7 +21,7 @@
  */
 import { ZkraftError } from '../../common/index.ts';
 import type { VerificationKey } from '../../prover/formats/snarkjs-json.ts';
-import type { BadProof, ProofClaim, Prover } from '../../prover/types.ts';
+import { BATCH_SLICE, type BadProof, type ProofClaim, type Prover } from '../../prover/index.ts';
 
 export interface QueuedProof {
   /** Of the pinned manifest: names the key. */
@@ -31,14 +33,14 @@ export interface QueuedProof {
   readonly isWanted: () => boolean;
 }
 
-/** `undefined`: it was not wanted when its turn came, and nothing was verified. `error`: where it is malformed. */
+/** `undefined`: it was not wanted when its turn came, and nothing was verified. `error`: where the proof is malformed. */
 export type ProofAnswer = { readonly good: boolean; readonly error?: ZkraftError } | undefined;
 
 export interface VerificationQueueOptions {
   readonly verifier: Pick<Prover, 'verifyBatch' | 'threads'>;
   /** Most proofs waiting. */
   readonly queueMax: number;
-  /** The most that a proof waits for others while a thread is idle; and none does whose last one was longer ago. */
+  /** The most that a proof waits for others while a thread is idle, a second at most; none does whose last one was longer ago. */
   readonly waitMs: number;
   /** Of one batch, in the threads. */
   readonly timeoutMs: number;
@@ -46,8 +48,8 @@ export interface VerificationQueueOptions {
   readonly onBatch?: (proofs: number) => void;
 }
 
-/** What one thread takes at once; a worker is trusted with so many at most. */
-export const BATCH_MAX = 64;
+/** A thread that is idle is a thread that verifies nothing: longer than this nobody waits for company, whatever is set. */
+const WAIT_MS_MAX = 1_000;
 /** So many workers' records are kept, those heard of last; who is forgotten is a newcomer. */
 const RECORDS_MAX = 4_096;
 
@@ -63,8 +65,9 @@ interface Entry extends QueuedProof {
 export class VerificationQueue {
   readonly #options: VerificationQueueOptions;
   readonly #slots: number;
+  readonly #waitMs: number;
   #waiting: Entry[] = [];
-  /** Good proofs since the last bad one, by worker, those heard of last at the end. */
+  /** Good proofs since the last bad one, by worker, those heard of last at the end; none is 0. */
   readonly #records = new Map<string, number>();
   /** Proofs in the threads, by worker. */
   readonly #inThreads = new Map<string, number>();
@@ -78,6 +81,7 @@ export class VerificationQueue {
   constructor(options: VerificationQueueOptions) {
     this.#options = options;
     this.#slots = Math.max(1, options.verifier.threads);
+    this.#waitMs = Math.min(options.waitMs, WAIT_MS_MAX);
   }
 
   get waiting(): number {
@@ -85,16 +89,16 @@ export class VerificationQueue {
   }
 
   /**
-   * Rejects with `overloaded` when the queue is full or the worker has its share of it, and with what the verifier's
-   * threads reject with: faults of ours, which say nothing about the proof.
+   * Rejects with `overloaded` when the queue is full or the worker has its share of it; with what the verifier's threads
+   * reject with; and with `internal` where they refuse the public signals, which are the task's. The last two are faults
+   * of ours, which say nothing about the proof or the worker.
    */
   verify(proof: QueuedProof): Promise<ProofAnswer> {
     const refusal = this.#refusal(proof.workerId);
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       const nowMs = performance.now();
-      const { waitMs } = this.#options;
-      const dueMs = nowMs - this.#lastMs < waitMs ? nowMs + waitMs : nowMs;
+      const dueMs = nowMs - this.#lastMs < this.#waitMs ? nowMs + this.#waitMs : nowMs;
       this.#lastMs = nowMs;
       this.#waiting.push({ ...proof, dueMs, resolve, reject, alone: false });
       this.#dispatch();
@@ -143,7 +147,7 @@ export class VerificationQueue {
     if (first === undefined) return alone && [alone];
     const leftMs = first.dueMs - performance.now();
     // Where one waits that goes alone, it is its turn next, and it may take long.
-    return alone !== undefined || leftMs <= 0 || batch.length === BATCH_MAX ? batch : leftMs;
+    return alone !== undefined || leftMs <= 0 || batch.length === BATCH_SLICE ? batch : leftMs;
   }
 
   #record(workerId: string): number {
@@ -159,7 +163,7 @@ export class VerificationQueue {
     const batch: Entry[] = [];
     const room = new Map<string, number>();
     for (const entry of this.#waiting) {
-      if (batch.length === BATCH_MAX) break;
+      if (batch.length === BATCH_SLICE) break;
       if (this.#goesAlone(entry) || entry.circuitDigest !== (batch[0] ?? entry).circuitDigest) continue;
       const { workerId } = entry;
       const left = room.get(workerId) ?? this.#record(workerId) - (this.#inThreads.get(workerId) ?? 0);
@@ -179,9 +183,9 @@ export class VerificationQueue {
     this.#aloneWasLast = alone;
     if (alone) this.#aloneIsRunning = true;
     for (const { workerId } of batch) this.#count(workerId, 1);
-    this.#options.onBatch?.(batch.length);
     try {
-      const { verifier, timeoutMs } = this.#options;
+      const { verifier, timeoutMs, onBatch } = this.#options;
+      onBatch?.(batch.length);
       const claims = batch.map(({ claim }) => claim);
       const bad = await verifier.verifyBatch(first.verificationKey, claims, { signal: AbortSignal.timeout(timeoutMs) });
       this.#answer(batch, bad);
@@ -202,12 +206,22 @@ export class VerificationQueue {
     // Good ones first, so that a worker's last word counts.
     for (const [i, entry] of batch.entries()) {
       if (badAt.has(i)) continue;
-      this.#learn(entry.workerId, Math.min(BATCH_MAX, this.#record(entry.workerId) + 1));
+      this.#praise(entry.workerId);
       entry.resolve({ good: true });
     }
     for (const { index, error, confirmed } of badAt.values()) {
       const entry = batch[index] as Entry;
-      this.#learn(entry.workerId, 0);
+      if (error !== undefined && error.code !== 'proof_malformed') {
+        // The signals are the task's, the key is ours.
+        entry.reject(
+          new ZkraftError('internal', `the verifier refused what is not the worker's: ${error.message}`, {
+            cause: error,
+          }),
+        );
+        continue;
+      }
+      // Forgotten, not kept as 0: so that workers whose proofs are bad put nobody out who is trusted.
+      this.#records.delete(entry.workerId);
       if (!confirmed && batch.length > 1) again.push(entry);
       else entry.resolve({ good: false, ...(error ? { error } : {}) });
     }
@@ -220,7 +234,9 @@ export class VerificationQueue {
     this.#waiting = [...entries, ...this.#waiting];
   }
 
-  #learn(workerId: string, good: number): void {
+  /** One good proof more. */
+  #praise(workerId: string): void {
+    const good = Math.min(BATCH_SLICE, this.#record(workerId) + 1);
     this.#records.delete(workerId);
     this.#records.set(workerId, good);
     const [oldest] = this.#records.keys();

@@ -50,7 +50,11 @@ export class ProofJudge {
     const { verifier, metrics, queueMax = 256, waitMs = 10, timeoutMs = 30_000 } = options;
     const onBatch = (proofs: number): void => metrics.observe('coordinator_verify_batch_proofs', proofs);
     this.#queue = new VerificationQueue({ verifier, queueMax, waitMs, timeoutMs, onBatch });
-    metrics.beforeScrape(() => metrics.set('coordinator_verify_waiting', this.#queue.waiting));
+  }
+
+  /** Proofs that wait for a thread. */
+  get waiting(): number {
+    return this.#queue.waiting;
   }
 
   /** `undefined` when it was not wanted any more, and nothing was verified. */
@@ -73,15 +77,10 @@ export class ProofJudge {
     }
     const publicSignals = expected.map((signal) => fromBytesBE(signal).toString());
     const claim = { proof: spellProof(proof), publicSignals };
-    try {
-      const answer = await this.#queue.verify({ circuitDigest, verificationKey, workerId, claim, isWanted });
-      if (answer === undefined) return undefined;
-      return answer.good ? { ok: true } : { ok: false, why: answer.error?.message ?? 'the proof does not verify' };
-    } catch (error) {
-      throw ZkraftError.from(error);
-    } finally {
-      this.#options.metrics.time('coordinator_verify_seconds', performance.now() - startedMs);
-    }
+    const answer = await this.#queue.verify({ circuitDigest, verificationKey, workerId, claim, isWanted });
+    if (answer === undefined) return undefined;
+    this.#options.metrics.time('coordinator_verify_seconds', performance.now() - startedMs);
+    return answer.good ? { ok: true } : { ok: false, why: answer.error?.message ?? 'the proof does not verify' };
   }
 }
 

@@ -1,9 +1,6 @@
 /** Circuits: compiling them and giving them keys, the project's own and anybody's. See README.md. */
 export { type CircomSource, type CompiledCircuit, type CompileOptions, compileCircuit } from './compile.ts';
 export {
-  DEFAULT_DEPTH,
-  depthFor,
-  LISTED_DEPTHS,
   merkleSource,
   type SetUpMerkleOptions,
   setUpMerkleCircuit,

@@ -5,8 +5,8 @@
  * together, in one process or many, each makes a key, the first to pin wins, and all return that one. All heavy work
  * is in threads; aborting ends them and leaves nothing but blobs that nobody refers to.
  */
-import { availableParallelism } from 'node:os';
 import { ZkraftError } from '../../common/index.ts';
+import { allowedThreads, checkThreads } from '../allowed-threads.ts';
 import {
   type ArtifactStore,
   type CircuitManifest,
@@ -18,7 +18,7 @@ import {
 } from '../artifacts/index.ts';
 import { parseR1cs, type VerificationKey } from '../formats/index.ts';
 import { merkleCircuitDepth } from '../merkle/index.ts';
-import { encodeWireNames } from '../merkle-witness/index.ts';
+import { encodeWireNames, wireNamesOf } from '../merkle-witness/index.ts';
 import { type JobContext, runInThread } from '../pool/index.ts';
 import {
   chooseArithmetic,
@@ -45,7 +45,7 @@ export interface SetUpOptions {
   readonly artifacts: ArtifactStore;
   /** A prepared powers-of-tau file: the key is made by snarkjs's phase 2 instead of by one party from nothing. */
   readonly ptauPath?: string;
-  /** That make the key; 0 to 64. 0: none but the one that waits for it. Default: as many as the machine allows. */
+  /** That make the key; 0 to 64. 0: none but the one that waits for it. Default: what the cgroup or machine allows. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** `fraction` of the whole, from 0 to 1, never falling. */
@@ -68,12 +68,13 @@ export interface SetUpResult extends PinnedCircuit {
 const BEGINS: Readonly<Record<SetUpStage, number>> = { compile: 0, key: 0.52, check: 0.76, store: 0.99, done: 1 };
 
 /**
- * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `cancelled`, and as the store
- * does.
+ * Rejects with `compile_failed`, `r1cs_invalid`, `ptau_invalid`, `circuit_wasm_invalid`, `invalid_input` for `threads`,
+ * `cancelled`, and as the store does.
  */
 export async function setUpCircuit(options: SetUpCircuitOptions): Promise<SetUpResult> {
   const { artifacts, circuitId, source, merkleDepth, signal } = options;
   checkCircuitId(circuitId);
+  if (options.threads !== undefined) checkThreads(options.threads, 'invalid_input');
   if (merkleCircuitDepth(circuitId) !== merkleDepth) {
     throw new ZkraftError(
       'invalid_request',
@@ -167,14 +168,8 @@ async function filesOf(source: CircuitSource, signal: AbortSignal | undefined): 
 
 /** Names of wires 1 to `count`, which are the outputs and then the public inputs, without `main.`. */
 function publicNames(symbols: string, count: number): string[] {
-  const names = new Map<number, string>();
-  for (const line of symbols.split('\n')) {
-    const [, wire, , name] = line.split(',');
-    const at = Number(wire);
-    // Several signals can share a wire; the first is the one that was declared as output or input.
-    if (name !== undefined && at >= 1 && at <= count && !names.has(at)) names.set(at, name.replace(/^main\./, ''));
-  }
-  return Array.from({ length: count }, (_, i) => names.get(i + 1) ?? `public[${i}]`);
+  const [, ...names] = wireNamesOf(symbols, count + 1);
+  return names.map((name, i) => name?.replace(/^main\./, '') ?? `public[${i}]`);
 }
 
 interface MadeKey {
@@ -185,8 +180,6 @@ interface MadeKey {
   readonly publics: number;
 }
 
-/** What the set-up takes at most. */
-const KEY_THREADS_MAX = 64;
 /** Hours for the largest circuits on one core. */
 const KEY_TIMEOUT_MS = 6 * 3_600_000;
 
@@ -196,7 +189,7 @@ async function makeKey(
   onFraction: (fraction: number) => void,
 ): Promise<MadeKey> {
   const { ptauPath, signal } = options;
-  const threads = Math.min(options.threads ?? availableParallelism(), KEY_THREADS_MAX);
+  const threads = options.threads ?? allowedThreads();
   // snarkjs's phase 2 runs in a process of its own; ours in a thread, from which it starts more.
   if (ptauPath === undefined) {
     // Chosen here: it may set flags of the whole process.

@@ -3,4 +3,4 @@ export { MerkleWitnessFiller } from './filler.ts';
 export { type MerkleInputs, type MerklePathValues, nodesOnPath, readMerkleInputs } from './path-values.ts';
 export { agreesWithProgram } from './trial.ts';
 export { type MerkleWireMap, mapMerkleWires } from './wire-map.ts';
-export { encodeWireNames, parseWireNames } from './wire-names.ts';
+export { encodeWireNames, parseWireNames, wireNamesOf } from './wire-names.ts';

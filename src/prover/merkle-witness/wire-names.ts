@@ -13,17 +13,24 @@ const UNNAMED = '-';
 export const WIRE_NAMES_BYTES_MAX = 16 * 1024 * 1024;
 const NAME = /^[\x21-\x7e]{1,256}$/;
 
-/** From circom's lines of `signal,wire,component,name`, where wire -1 is a signal that was simplified away. */
-export function encodeWireNames(symbols: string, wires: number): Uint8Array {
-  const names = new Array<string>(wires).fill(UNNAMED);
-  names[0] = ONE;
+/**
+ * The names of wires 0 to `wires` - 1, undefined where there is none, from circom's lines of
+ * `signal,wire,component,name`, where wire -1 is a signal that was simplified away.
+ */
+export function wireNamesOf(symbols: string, wires: number): readonly (string | undefined)[] {
+  const names = new Array<string | undefined>(wires).fill(undefined);
   for (const line of symbols.split('\n')) {
     const [, wire, , name] = line.split(',');
     const at = Number(wire);
     // Several signals can share a wire; the first is the one that was declared as output or input.
-    if (name !== undefined && at >= 1 && at < wires && names[at] === UNNAMED) names[at] = name;
+    if (name !== undefined && at >= 1 && at < wires) names[at] ??= name;
   }
-  return new TextEncoder().encode(`${[TITLE, ...names].join('\n')}\n`);
+  return names;
+}
+
+export function encodeWireNames(symbols: string, wires: number): Uint8Array {
+  const [, ...names] = wireNamesOf(symbols, wires);
+  return new TextEncoder().encode(`${[TITLE, ONE, ...names.map((name) => name ?? UNNAMED)].join('\n')}\n`);
 }
 
 /** The names, by wire. Throws `artifact_corrupt`. */

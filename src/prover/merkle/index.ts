@@ -1,4 +1,5 @@
 /** Merkle trees of fixed depth with zero padding. See README.md. */
+export { DEFAULT_DEPTH, depthFor, LISTED_DEPTHS } from './depth.ts';
 export {
   explainMerkle,
   indexBits,
@@ -17,7 +18,7 @@ export {
   type Hash2,
   MERKLE_DEPTH_MAX,
   MERKLE_LEAVES_MAX,
-  MerkleTree,
+  SmallMerkleTree,
   verifyPath,
   zeroRoots,
 } from './tree.ts';

@@ -100,7 +100,7 @@ function hashPairs(hash: Hash2, nodes: readonly bigint[]): bigint[] {
 }
 
 /** A tree with every node that is not in an empty subtree; paths are then look-ups. */
-export class MerkleTree {
+export class SmallMerkleTree {
   readonly depth: number;
   readonly leafCount: number;
   readonly root: bigint;

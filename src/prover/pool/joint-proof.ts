@@ -111,12 +111,13 @@ export async function proveJointly(
   const beganAtMs = performance.now();
   const limitMs = options.timeoutMs;
   const left = (): number => Math.max(1, limitMs - (performance.now() - beganAtMs));
+  // First: where there is no memory, nothing is left to undo.
+  const area = host.takeArea(circuit.proof.bytes);
   // One part that fails ends the others.
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
   if (options.signal?.aborted) onAbort();
   else options.signal?.addEventListener('abort', onAbort, { once: true });
-  const area = host.takeArea(circuit.proof.bytes);
   const workBytes = circuit.proof.bytes - circuit.proof.work;
   const running: Promise<void>[] = [];
   let queueMs = 0;

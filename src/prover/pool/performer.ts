@@ -7,7 +7,7 @@
 import { invariant, R, unpackElements, ZkraftError } from '../../common/index.ts';
 import type { ProverBackend, ProvingKey } from '../backend.ts';
 import { type Groth16Proof, type Witness, witnessValue } from '../formats/index.ts';
-import { explainMerkle, type Hash2, indexBits, MerkleTree, merkleInput, merkleWires } from '../merkle/index.ts';
+import { explainMerkle, type Hash2, indexBits, merkleInput, merkleWires, SmallMerkleTree } from '../merkle/index.ts';
 import { type MerklePathValues, type MerkleWireMap, nodesOnPath, readMerkleInputs } from '../merkle-witness/index.ts';
 import { snarkjsBackend } from '../snarkjs/index.ts';
 import type { BackendName, CircuitInput, ProveStage } from '../types.ts';
@@ -107,8 +107,8 @@ export class Performer {
     });
   }
 
-  async #tree(backend: BackendName, task: TreeTask): Promise<MerkleTree> {
-    return new MerkleTree(await this.#backend(backend).hash2(), unpackElements(task.leaves, 'leaves'), task.depth);
+  async #tree(backend: BackendName, task: TreeTask): Promise<SmallMerkleTree> {
+    return new SmallMerkleTree(await this.#backend(backend).hash2(), unpackElements(task.leaves, 'leaves'), task.depth);
   }
 
   async #order(task: ProofTask): Promise<WitnessOrder> {
@@ -204,7 +204,7 @@ export class Performer {
     const { depth, leafIndex } = statement;
     const beganAtMs = performance.now();
     const leaves = unpackElements(statement.leaves, 'leaves');
-    const tree = new MerkleTree(await this.#backend(backend).hash2(), leaves, depth);
+    const tree = new SmallMerkleTree(await this.#backend(backend).hash2(), leaves, depth);
     if (statement.root !== undefined && tree.root !== BigInt(statement.root)) {
       throw new ZkraftError('wrong_path', 'the leaves do not have the root that was given', { field: 'root' });
     }

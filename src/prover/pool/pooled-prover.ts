@@ -5,6 +5,7 @@
  * more than a millisecond happens in a thread. A proof takes one thread (throughput), or, when others would be idle, all
  * of them (latency; see joint-proof.ts).
  */
+import { setImmediate as immediately } from 'node:timers/promises';
 import { packElements, R, ZkraftError } from '../../common/index.ts';
 import { BATCH_SLICE } from '../claims.ts';
 import type { Groth16Proof, VerificationKey } from '../formats/index.ts';
@@ -30,7 +31,7 @@ import type { BatchAnswer, PathAnswer, ProvedAnswer, ProvingTask, SharedCircuit,
 
 /** When the caller gives no limit of his own: no proof takes this long that is not stuck. */
 const PROVE_TIMEOUT_MS = 600_000;
-/** A verification is 30 ms, a tree of 1,000 leaves 100 ms, a cold thread a second; the rest is waiting in the queue. */
+/** Verifications, and trees of a task: milliseconds on a warm thread. Nearly all of the limit is for waiting in the queue. */
 const SHORT_TIMEOUT_MS = 60_000;
 
 export interface PooledProverOptions {
@@ -233,7 +234,8 @@ export class PooledProver implements Prover {
         const from = BATCH_SLICE * next++;
         const some = items.slice(from, from + BATCH_SLICE);
         const task: ProvingTask = { kind: 'verify-batch', backend: this.backend, verificationKey, items: some };
-        const limits = { signal: options.signal, timeoutMs: SHORT_TIMEOUT_MS };
+        // A queue that took the first part takes the others.
+        const limits = { signal: options.signal, timeoutMs: SHORT_TIMEOUT_MS, accepted: from > 0 };
         const answer = (await this.#executor.run(task, limits)) as BatchAnswer;
         for (const { index, error, confirmed } of answer) {
           const member = { index: from + index, confirmed };
@@ -241,8 +243,11 @@ export class PooledProver implements Prover {
         }
       }
     };
-    const hands = Array.from({ length: Math.min(slices, Math.max(1, this.threads)) }, () => verifySlices());
+    const hands = [verifySlices()];
     try {
+      // A full queue says so at once: then no other part is begun.
+      if (slices > 1) await Promise.race([hands[0], immediately()]);
+      while (hands.length < Math.min(slices, this.threads)) hands.push(verifySlices());
       await Promise.all(hands);
     } finally {
       // Where one failed, the others begin nothing more.

@@ -9,8 +9,8 @@
  * What computes is behind `KeyArithmetic`: our kernels, or the reference in BigInt.
  */
 import { createHash, randomBytes as systemRandomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { invariant, ZkraftError } from '../../common/index.ts';
+import { allowedThreads, checkThreads } from '../allowed-threads.ts';
 import {
   G1_BYTES,
   G2_BYTES,
@@ -40,7 +40,7 @@ export interface SinglePartyOptions {
   /** Ends the threads at once; the promise rejects with `cancelled`. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SetupProgress) => void;
-  /** 0 to 64; 0 is the caller's own, which is then busy throughout. Default: what the machine allows, at most 8. */
+  /** 0 to 64; 0 is the caller's own, which is then busy throughout. Default: what the cgroup or machine allows, at most 8. */
   readonly threads?: number;
   /** What computes. Default `chooseArithmetic`; outside the main thread, give what was chosen there. */
   readonly arithmetic?: SetupArithmetic;
@@ -52,8 +52,6 @@ export interface SetupResult {
   readonly zkey: Uint8Array;
   readonly verificationKey: VerificationKey;
 }
-
-const THREADS_MAX = 64;
 
 /** The fastest kernels that this engine runs; BigInt where none does. To be called on the main thread (tiers.ts). */
 export async function chooseArithmetic(): Promise<SetupArithmetic> {
@@ -67,16 +65,12 @@ export async function chooseArithmetic(): Promise<SetupArithmetic> {
 
 /**
  * Makes the key of a circuit. `r1cs_invalid` when the file is malformed or too large, `overloaded` when the system has
- * not enough memory, `cancelled`. With threads, the calling one stays free.
+ * not enough memory, `invalid_input` for `threads`, `cancelled`. With threads, the calling one stays free.
  */
 export async function singlePartySetup(r1cs: Uint8Array, options: SinglePartyOptions = {}): Promise<SetupResult> {
   const { signal, onProgress, randomBytes = systemRandomBytes } = options;
-  const threads = options.threads ?? Math.min(availableParallelism(), 8);
-  if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
-    throw new ZkraftError('invalid_input', `threads is ${threads}; it must be 0 to ${THREADS_MAX}`, {
-      field: 'threads',
-    });
-  }
+  const threads = options.threads ?? Math.min(allowedThreads(), 8);
+  checkThreads(threads, 'invalid_input');
   const chosen = options.arithmetic ?? (await chooseArithmetic());
   await using arithmetic =
     chosen === 'reference'

@@ -34,7 +34,7 @@ export class LeafFile {
     this.#onRead = options.onRead;
   }
 
-  /** Rejects with `file_not_found`, `file_invalid`, or `invalid_leaf` for a leaf that is no text. */
+  /** Rejects with `file_not_found`, `file_invalid`, `invalid_leaf` for a leaf that is no text, and what `onRead` throws. */
   async *batches(): AsyncGenerator<FoundLeaf[], void> {
     const bytesTotal = await this.#bytes();
     const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -58,16 +58,21 @@ export class LeafFile {
         throw new ZkraftError('file_invalid', `${this.#name} is not UTF-8 text`, { field: 'leaves', cause });
       }
     };
-    try {
-      for await (const chunk of createReadStream(this.#path, { highWaterMark: CHUNK_BYTES })) {
-        bytes += (chunk as Buffer).length;
-        yield take(decode(chunk as Buffer), false);
-        this.#onRead?.(bytes, bytesTotal);
-      }
-    } catch (cause) {
-      throw cause instanceof ZkraftError ? cause : this.#unreadable(cause);
+    for await (const chunk of this.#chunks()) {
+      bytes += chunk.length;
+      yield take(decode(chunk), false);
+      this.#onRead?.(bytes, bytesTotal);
     }
     yield take(decode(), true);
+  }
+
+  /** What its reader throws does not come by here. */
+  async *#chunks(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* createReadStream(this.#path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Uint8Array>;
+    } catch (cause) {
+      throw this.#unreadable(cause);
+    }
   }
 
   async #bytes(): Promise<number> {

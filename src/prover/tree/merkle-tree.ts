@@ -9,10 +9,9 @@
  * aborted, nothing has changed.
  */
 import { ZkraftError } from '../../common/index.ts';
-import { allowedThreads, THREADS_MAX } from '../allowed-threads.ts';
-import { depthFor } from '../circuits/merkle-circuit.ts';
+import { allowedThreads, checkThreads } from '../allowed-threads.ts';
 import { type KernelChoice, type KernelModule, selectKernels } from '../kernels/index.ts';
-import { checkDepth, checkLeafIndex } from '../merkle/index.ts';
+import { checkDepth, checkLeafIndex, depthFor } from '../merkle/index.ts';
 import type { MerklePath } from '../types.ts';
 import { LaneHasher, WORDS_BYTES } from '../wasm/index.ts';
 import {
@@ -75,7 +74,9 @@ export class MerkleTree {
 
   /**
    * Rejects with `invalid_depth`, `invalid_leaf` naming the index, `invalid_leaves` when there are none or too many,
-   * `config_invalid` naming the option, `backend_unavailable`, `cancelled`; for files `file_not_found`, `file_invalid`.
+   * `config_invalid` naming the option, `backend_unavailable`, `cancelled`; where a
+   * thread died or was stuck `prover_crashed`, `prover_timeout`; for files `file_not_found`, `file_invalid`; and with what
+   * iterating, `onProgress` or a file's `onRead` throws.
    */
   static async build(options: BuildOptions): Promise<MerkleTree> {
     const { depth, leaves, kernel: choice = 'auto' } = options;
@@ -190,7 +191,7 @@ async function grow(given: Nodes, leaves: Leaves, way: Way, options: GrowOptions
   const hashing = new BlockHashing({
     hasher,
     kernel,
-    threads,
+    threads: Math.min(threads, blocksOf(given.count, total)),
     onHashed: (work) => {
       hashed += work.count - work.from;
       report();
@@ -238,6 +239,10 @@ async function grow(given: Nodes, leaves: Leaves, way: Way, options: GrowOptions
   return { count, blocks, ...join(given, blocks, hasher) };
 }
 
+/** How many blocks so many more leaves are written to; without end where that is not known. */
+const blocksOf = (before: number, more = Number.POSITIVE_INFINITY): number =>
+  Math.ceil((before + more) / BLOCK_LEAVES) - Math.floor(before / BLOCK_LEAVES);
+
 /** The places of the block that takes leaf `index`: of a new one, or of a copy of the last, which others still read. */
 function placesFor(blocks: Block[], index: number): BigUint64Array {
   const which = Math.floor(index / BLOCK_LEAVES);
@@ -268,12 +273,6 @@ function join(given: Nodes, blocks: readonly Block[], hasher: LaneHasher): Pick<
     spine.push(node);
   }
   return { top, spine };
-}
-
-function checkThreads(threads: number): void {
-  if (Number.isInteger(threads) && threads >= 0 && threads <= THREADS_MAX) return;
-  const text = `threads is ${threads}; it must be a whole number from 0 to ${THREADS_MAX}`;
-  throw new ZkraftError('config_invalid', text, { field: 'threads' });
 }
 
 function checkCount(count: number, placesMax: number): void {
