@@ -5,7 +5,7 @@
  * together, up to 64 under one key; and one that finds a thread idle waits a few milliseconds for company, if there is
  * some to expect: the one before it came less than so many milliseconds before. Bad members cost their batch a search for
  * them, as long as one or two more batches where one is bad and seven or eight where all are, and a second look in BigInt
- * at four of them at most, 0.2 s each. So that nobody pays for another's more often than that:
+ * at four of them at most, 80 ms each. So that nobody pays for another's more often than that:
  *
  *   - A worker has no more proofs in batches at a time than it had good ones since its last bad one. A newcomer, and one
  *     whose last proof was bad, has each proof verified alone; trust grows with use, and is lost at once. Whoever was
