@@ -82,7 +82,14 @@ export class Cluster {
     const storage = new MemoryStorage();
     storage.applySnapshot(snapshotAt(1, 1, state));
     storage.setHardState({ term: 1, vote: 0, commit: 1 });
-    const member: Member = { id, storage, raw: this.#start(id, storage, options), applied: [], reads: [], confState: state };
+    const member: Member = {
+      id,
+      storage,
+      raw: this.#start(id, storage, options),
+      applied: [],
+      reads: [],
+      confState: state,
+    };
     this.members.set(id, member);
     return member;
   }
@@ -204,7 +211,11 @@ export class Cluster {
     return outcome;
   }
 
-  change(id: NodeId, changes: readonly ConfChangeStep[], transition: Transition = 'auto'): ReturnType<RawNode['propose']> {
+  change(
+    id: NodeId,
+    changes: readonly ConfChangeStep[],
+    transition: Transition = 'auto',
+  ): ReturnType<RawNode['propose']> {
     const outcome = this.raw(id).proposeConfChange({ version: 2, transition, changes, context: new Uint8Array(0) });
     this.settle();
     return outcome;
