@@ -155,7 +155,7 @@ export class Cluster {
     if (ready.snapshot !== undefined) {
       storage.applySnapshot(ready.snapshot);
       member.confState = ready.snapshot.metadata.confState;
-      member.applied.push(...text(ready.snapshot.data).split(' ').filter(Boolean));
+      member.applied = text(ready.snapshot.data).split(' ').filter(Boolean);
     }
     storage.append(ready.entries);
     member.reads.push(...ready.readStates);
