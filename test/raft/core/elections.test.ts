@@ -170,6 +170,81 @@ describe('check-quorum', () => {
   });
 });
 
+describe('an election in a joint configuration', () => {
+  const half: [votes: [id: number, granted: boolean][], role: string][] = [
+    [
+      [
+        [2, true],
+        [3, true],
+      ],
+      'candidate',
+    ],
+    [
+      [
+        [4, true],
+        [5, true],
+      ],
+      'candidate',
+    ],
+    [
+      [
+        [2, true],
+        [4, true],
+      ],
+      'leader',
+    ],
+    [
+      [
+        [2, true],
+        [4, false],
+        [5, false],
+      ],
+      'follower',
+    ],
+    [
+      [
+        [4, true],
+        [2, false],
+        [3, false],
+      ],
+      'follower',
+    ],
+  ];
+  for (const [votes, role] of half)
+    it(`of 1,4,5 out of 1,2,3 with ${JSON.stringify(votes)}: ${role}`, () => {
+      const node = new LoneNode({ state: confState([1, 4, 5], { votersOutgoing: [1, 2, 3] }) });
+      node.raw.campaign();
+      assert.deepEqual(
+        only(node.drain(), 'vote').map(({ to }) => to),
+        [2, 3, 4, 5],
+      );
+      for (const [id, granted] of votes) node.vote(id, granted);
+      assert.equal(node.status.role, role);
+    });
+});
+
+describe('a follower', () => {
+  it('does not campaign while it hears its leader, by whatever message', () => {
+    const node = new LoneNode({ hardState: { term: 1 } });
+    const words: (() => void)[] = [
+      () => node.append(2, 1, [0, 0], []),
+      () => node.tell({ type: 'heartbeat', from: 2, to: 1, term: 1, commit: 0, readRound: 0 }),
+      () => {
+        const snapshot = { data: bytes(''), metadata: { index: 1, term: 1, confState: confState([1, 2, 3]) } };
+        node.tell({ type: 'snapshot', from: 2, to: 1, term: 1, snapshot });
+      },
+    ];
+    for (const word of words) {
+      node.tick(9);
+      word();
+    }
+    node.tick(9);
+    assert.deepEqual([node.status.role, node.status.term], ['follower', 1]);
+    node.tick(1);
+    assert.deepEqual([node.status.role, node.status.term], ['candidate', 2]);
+  });
+});
+
 describe('who may campaign', () => {
   it('a learner may not, and votes all the same', () => {
     const node = new LoneNode({ state: confState([2, 3], { learners: [1] }) });

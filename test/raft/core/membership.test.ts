@@ -159,6 +159,22 @@ describe('changing the members of a cluster', () => {
     assert.deepEqual(cluster.member(1).confState.voters, [1, 2, 3]);
   });
 
+  it('a smaller quorum commits, at once, what it has and the larger had not', () => {
+    const node = new LoneNode({ voters: [1, 2, 3, 4] });
+    node.raw.campaign();
+    node.drain();
+    for (const id of [2, 3]) node.vote(id);
+    for (const id of [2, 3]) node.acknowledge(id, 1);
+    node.raw.proposeConfChange(change([remove(4)]));
+    node.raw.propose(bytes('x'));
+    node.drain();
+    node.acknowledge(2, 3);
+    assert.equal(node.status.commit, 1);
+    const told = node.acknowledge(3, 2);
+    assert.equal(node.status.commit, 3, 'two of four had the last entry, two of three are enough');
+    assert.ok(told.some((message) => message.type === 'append' && message.commit === 3));
+  });
+
   it('answers of a node that was removed are not heard', () => {
     const cluster = new Cluster(confState([1, 2, 3]));
     cluster.campaign(1);
@@ -322,6 +338,11 @@ describe('any sequence of changes', () => {
     const grown = simpleChange(START, [add(2)], CONTEXT);
     assert.deepEqual([grown.progress.get(1)?.match, grown.progress.get(2)?.match], [7, 0]);
     assert.equal(grown.progress.get(2)?.next, 10);
+    grown.progress.get(2)?.acknowledge(5);
+    const demoted = simpleChange(grown, [learn(2)], CONTEXT);
+    assert.deepEqual([demoted.progress.get(2)?.match, demoted.progress.get(2)?.isLearner], [5, true]);
+    const returned = simpleChange(demoted, [remove(2), learn(2)], CONTEXT);
+    assert.equal(returned.progress.get(2)?.match, 0, 'who left in between may come back with nothing');
   });
 
   it('refuses ids and states that cannot be', () => {

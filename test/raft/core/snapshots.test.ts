@@ -81,13 +81,23 @@ describe('a follower that needs what is compacted', () => {
   });
 
   it('gets none while it is not heard of', () => {
-    const node = compacted();
-    // Not one word of 2 since the election.
+    const node = new LoneNode({ checkQuorum: true });
+    node.elect(3);
+    node.acknowledge(2, 1);
+    node.acknowledge(3, 1);
+    node.tick(10);
+    node.raw.propose(bytes('x'));
+    node.drain();
+    node.acknowledge(3, 2);
+    node.tick(10);
+    node.storage.createSnapshot(2, STATE, bytes('state'));
+    node.storage.compact(2);
     node.raw.reportUnreachable(2);
-    assert.deepEqual(only(node.tick(), 'snapshot'), []);
-    assert.equal(of(node).recentActive, false);
-    refuse(node);
-    assert.equal(of(node).state, 'snapshot');
+    node.raw.propose(bytes('y'));
+    assert.deepEqual(only(node.drain(), 'snapshot'), []);
+    assert.deepEqual([of(node).recentActive, of(node).state, of(node).next], [false, 'probe', 2]);
+    const sent = node.tell({ type: 'heartbeat-response', from: 2, to: 1, term: 1, readRound: 0 });
+    assert.equal(only(sent, 'snapshot').length, 1);
   });
 
   it('gets none while the storage has none at hand, and one later', () => {
