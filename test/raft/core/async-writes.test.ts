@@ -244,6 +244,23 @@ describe('with asynchronous writes', () => {
     assert.deepEqual(pages, [[1, 2], [3, 4], [5, 6], [7]]);
   });
 
+  it('a page that fills the limit to the byte leaves no room for another', () => {
+    // An empty entry counts 6, one with a byte of data 9.
+    const node = new AsyncNode([1], { maxCommittedBytesPerReady: 15 });
+    node.lead();
+    node.raw.propose(bytes('a'));
+    node.ready();
+    node.acknowledge();
+    assert.deepEqual(indexes(node.ready().committedEntries), [1, 2]);
+    node.raw.propose(bytes('b'));
+    node.ready();
+    while (node.appends.length > 0) node.acknowledge();
+    assert.equal(node.raw.status().commit, 3);
+    assert.deepEqual(node.ready().committedEntries, []);
+    node.applied();
+    assert.deepEqual(indexes(node.ready().committedEntries), [3]);
+  });
+
   it('advance is refused', () => {
     assert.throws(() => new AsyncNode([1]).raw.advance(), /advance was called with asynchronous writes/);
   });

@@ -172,7 +172,10 @@ describe('changing the members of a cluster', () => {
     assert.equal(node.status.commit, 1);
     const told = node.acknowledge(3, 2);
     assert.equal(node.status.commit, 3, 'two of four had the last entry, two of three are enough');
-    assert.ok(told.some((message) => message.type === 'append' && message.commit === 3));
+    assert.equal(
+      told.some((message) => message.type === 'append' && message.commit === 3),
+      true,
+    );
   });
 
   it('answers of a node that was removed are not heard', () => {
@@ -333,7 +336,7 @@ describe('any sequence of changes', () => {
 
   it('keeps what is known of those that stay', () => {
     const known = START.progress.get(1);
-    assert.ok(known);
+    assert.ok(known, 'the first member');
     known.acknowledge(7);
     const grown = simpleChange(START, [add(2)], CONTEXT);
     assert.deepEqual([grown.progress.get(1)?.match, grown.progress.get(2)?.match], [7, 0]);
