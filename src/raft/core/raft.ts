@@ -250,8 +250,8 @@ export class Raft {
   step(message: Message): StepOutcome {
     if (message.type === 'storage-append-response') return this.#written(message);
     if (message.type === 'storage-apply-response') return this.#applied(message);
-    // A request of no term passes to whoever is in charge.
-    if (message.term !== 0) {
+    // Requests are of no term: they pass to whoever is in charge. All else is of one, also if it says 0.
+    if (message.type !== 'propose' && message.type !== 'read-index') {
       if (message.term > this.term && !this.#enterTermOf(message)) return 'handled';
       if (message.term < this.term) {
         this.#answerOldTerm(message);
