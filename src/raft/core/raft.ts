@@ -50,6 +50,8 @@ export class Raft {
   transferee: NodeId = NO_NODE;
   /** No configuration change is proposed before this index is applied: it may hold one. */
   pendingConfIndex: LogIndex = 0;
+  /** Of the last snapshot that replaced the log: its configuration holds all changes up to there. */
+  restoredIndex: LogIndex = 0;
   /** Of payload in this leader's log that is not applied. */
   uncommittedBytes = 0;
 

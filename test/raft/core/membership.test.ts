@@ -103,6 +103,26 @@ describe('changing the members of a cluster', () => {
     assert.deepEqual(cluster.member(4).confState, confState([1, 2, 3, 4]));
   });
 
+  it('never commits a change that no node could apply', () => {
+    const node = new LoneNode({ voters: [1] });
+    node.elect();
+    const why = (one: ConfChange): string => {
+      const outcome = node.raw.proposeConfChange(one);
+      node.drain();
+      return outcome.status === 'appended' ? (outcome.refusedChange ?? 'none') : outcome.status;
+    };
+    assert.match(why(change([remove(1)])), /removed all voters/);
+    assert.match(why(change([learn(1)])), /removed all voters/);
+    assert.equal(why(change([add(2), remove(3)], { transition: 'joint-explicit' })), 'none');
+    node.acknowledge(2, node.status.lastIndex);
+    // Empty, but by its transition a way in and not out.
+    assert.match(why(change([], { transition: 'joint-explicit' })), /must be left first/);
+    node.acknowledge(2, node.status.lastIndex);
+    assert.equal(why(change([])), 'none');
+    node.acknowledge(2, node.status.lastIndex);
+    assert.deepEqual([...node.status.configuration.outgoing], []);
+  });
+
   it('leaves a joint configuration by itself also under a leader that did not enter it', () => {
     const state = confState([1, 2, 3], { votersOutgoing: [1, 2], autoLeave: true });
     const cluster = new Cluster(state);
