@@ -1,4 +1,5 @@
-/** The replicated log: the seam, and the one-node log behind it, durable or in memory. See README.md. */
+/** The replicated log: the seam, the one-node log behind it, durable or in memory, and the consensus core. See README.md. */
+export * as raftCore from './core/index.ts';
 export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
