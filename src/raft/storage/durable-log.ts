@@ -6,6 +6,7 @@
  * See README.md for the formats, and for what each check is for.
  */
 import { invariant, ZkraftError } from '../../common/index.ts';
+import { entryBytes } from '../core/entry-size.ts';
 import {
   EMPTY_CONF_STATE,
   type Entry,
@@ -29,7 +30,7 @@ import { damaged } from './boot.ts';
 import type { Disk, DiskPut } from './disk.ts';
 import type { DiskStallWatch } from './disk-stall.ts';
 import { encodeMark } from './end-mark.ts';
-import { decodeEntry, encodeEntry, entryCostBytes, type StoredEntry } from './entry-codec.ts';
+import { decodeEntry, encodeEntry, type StoredEntry } from './entry-codec.ts';
 import type { FreeSpaceGuard } from './free-space.ts';
 import type { LogAppend, LogIdentity, LogStorage } from './log-storage.ts';
 import type { LogTail } from './log-tail.ts';
@@ -119,7 +120,7 @@ export class DurableLog implements LogStorage {
     let bytes = 0;
     for (let index = lo; index < hi; index += 1) {
       const entry = this.#inMemory(index) ?? this.#fromDisk(index).entry;
-      bytes += entryCostBytes(entry);
+      bytes += entryBytes(entry);
       if (bytes > bytesMax && found.length > 0) break;
       found.push(entry);
     }
@@ -143,7 +144,7 @@ export class DurableLog implements LogStorage {
     try {
       for await (const [key, value] of this.#disk.scan({ gte: entryKey(lo), lt: entryKey(end) })) {
         const { entry } = decodeEntry(Number(key.slice(1)), value);
-        bytes += entryCostBytes(entry);
+        bytes += entryBytes(entry);
         if (entry.index !== lo + entries.length || (entries.length > 0 && bytes > WINDOW_BYTES_MAX)) break;
         entries.push(entry);
       }

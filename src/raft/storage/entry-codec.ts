@@ -20,9 +20,6 @@ export interface StoredEntry {
   readonly previousCrc: number;
 }
 
-/** What an entry costs in memory and in messages, as limits count it. */
-export const entryCostBytes = (entry: Entry): number => entry.data.length + HEADER_BYTES;
-
 function crcOf(index: LogIndex, type: number, term: number, previousCrc: number, data: Uint8Array): number {
   const head = Buffer.allocUnsafe(21);
   head.writeBigUInt64BE(BigInt(index), 0);

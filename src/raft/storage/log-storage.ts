@@ -7,7 +7,8 @@
  * before a byte is written. Any other failed write is the end: after a failed fsync nobody knows what is on the disk,
  * so that call and every later one reject with `log_write_failed`, and nothing is ever tried again.
  */
-import type { ConfState, Entry, HardState, LogIndex, NodeId, Snapshot, SnapshotMetadata, Term } from '../types.ts';
+import type { StorageView } from '../core/storage-view.ts';
+import type { Entry, HardState, LogIndex, NodeId, SnapshotMetadata } from '../types.ts';
 
 /** Whose log this is. Minted with the folder, never changed. */
 export interface LogIdentity {
@@ -28,21 +29,13 @@ export interface LogAppend {
   readonly hardState?: HardState;
 }
 
-export interface LogStorage {
+/**
+ * The reads are the core's. `entries` takes what is beyond the cap of the tail in memory from the engine, synchronously:
+ * some ten microseconds an entry from its cache, a disk read at worst; `load` brings it in before. `term` never reads the
+ * disk. `snapshot` has no data: the bytes travel from the snapshot store, not through the core.
+ */
+export interface LogStorage extends StorageView {
   readonly identity: LogIdentity;
-  initialState(): { readonly hardState: HardState; readonly confState: ConfState };
-  /**
-   * Entries `lo` to `hi - 1`: the first always, more while all together are at most `bytesMax`. `undefined` if `lo` was
-   * compacted. Entries beyond the cap of the tail in memory are read from the engine, synchronously: some ten
-   * microseconds each from its cache, a disk read at worst. `load` brings them in before.
-   */
-  entries(lo: LogIndex, hi: LogIndex, bytesMax: number): readonly Entry[] | undefined;
-  /** From `firstIndex() - 1` to `lastIndex()`; `undefined` outside. Never reads the disk. */
-  term(index: LogIndex): Term | undefined;
-  firstIndex(): LogIndex;
-  lastIndex(): LogIndex;
-  /** Metadata of the newest recorded snapshot. Its data is empty: the bytes travel from the snapshot store. */
-  snapshot(): Snapshot | undefined;
   /** Whether `entries(lo, hi)` would come from memory. */
   isResident(lo: LogIndex, hi: LogIndex): boolean;
   /** Reads ahead, off the thread, for a peer that lags: one window, of at most `windowBytesMax`, is kept. */

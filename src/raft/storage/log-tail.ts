@@ -5,8 +5,8 @@
  * compaction drops the old ones. Entries before the cap stay on the disk only; who wants them asks `resident` first.
  */
 import { invariant } from '../../common/index.ts';
+import { entryBytes } from '../core/entry-size.ts';
 import type { Entry, LogIndex, Term } from '../types.ts';
-import { entryCostBytes } from './entry-codec.ts';
 
 interface TermRun {
   /** First index of the run. */
@@ -87,7 +87,7 @@ export class LogTail {
     this.#entries.push(entry);
     this.#crcs.push(crc);
     this.#lastIndex = entry.index;
-    this.#bytes += entryCostBytes(entry);
+    this.#bytes += entryBytes(entry);
     if (this.#bytes > this.#bytesMax) this.#evict();
   }
 
@@ -96,7 +96,7 @@ export class LogTail {
     if (index >= this.#lastIndex) return;
     invariant(index >= this.#base.index, `cannot cut the log at ${index}: it begins after ${this.#base.index}`);
     const kept = Math.max(0, index - this.residentFrom + 1);
-    for (const entry of this.#entries.slice(kept)) this.#bytes -= entryCostBytes(entry);
+    for (const entry of this.#entries.slice(kept)) this.#bytes -= entryBytes(entry);
     this.#entries.length = kept;
     this.#crcs.length = kept;
     this.#lastIndex = index;
@@ -120,14 +120,14 @@ export class LogTail {
     // The newest stays whatever its size: it is the next one to be sent.
     while (bytes > target && count < this.#entries.length - 1) {
       const entry = this.#entries[count];
-      if (entry !== undefined) bytes -= entryCostBytes(entry);
+      if (entry !== undefined) bytes -= entryBytes(entry);
       count += 1;
     }
     this.#drop(count);
   }
 
   #drop(count: number): void {
-    for (const entry of this.#entries.splice(0, Math.max(0, count))) this.#bytes -= entryCostBytes(entry);
+    for (const entry of this.#entries.splice(0, Math.max(0, count))) this.#bytes -= entryBytes(entry);
     this.#crcs.splice(0, Math.max(0, count));
   }
 }

@@ -5,8 +5,8 @@
  * have left; so a caller's fault is told at once, and one fsync serves all. Pure.
  */
 import { invariant, ZkraftError } from '../../common/index.ts';
+import { entryBytes } from '../core/entry-size.ts';
 import type { Entry, HardState, LogIndex, SnapshotMetadata, Term } from '../types.ts';
-import { entryCostBytes } from './entry-codec.ts';
 import type { LogAppend } from './log-storage.ts';
 
 export const SNAPSHOTS_KEPT = 2;
@@ -127,7 +127,7 @@ export class Stage implements LogState {
         `entry ${entry.index} has term ${entry.term}, below the one before it, ${term}`,
       );
       term = entry.term;
-      this.bytes += entryCostBytes(entry);
+      this.bytes += entryBytes(entry);
     });
     const firstStaged = this.lastIndex - this.entries.length + 1;
     this.entries = this.entries.slice(0, Math.max(0, first - firstStaged));
