@@ -107,7 +107,7 @@ export class DurableLog implements LogStorage {
   }
 
   recordedSnapshots(): readonly SnapshotMetadata[] {
-    return this.#head.snapshots.filter(({ index }) => index > 0);
+    return this.#head.snapshots;
   }
 
   entries(lo: LogIndex, hi: LogIndex, bytesMax: number): readonly Entry[] | undefined {

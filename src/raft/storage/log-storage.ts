@@ -49,7 +49,7 @@ export interface LogStorage extends StorageView {
   applySnapshot(metadata: SnapshotMetadata, hardState?: HardState): Promise<void>;
   /** A snapshot of our own, whole in the snapshot store: a restart may now begin from it. The newest two are known. */
   recordSnapshot(metadata: SnapshotMetadata): Promise<void>;
-  /** Metadata of the recorded snapshots, oldest first. */
+  /** The two newest, oldest first. The one at index 0 is the cluster's beginning: a configuration without a file. */
   recordedSnapshots(): readonly SnapshotMetadata[];
   /** After the newest snapshot turned out damaged: begin from this recorded one. In memory; for the boot only. */
   beginFrom(metadata: SnapshotMetadata): void;
