@@ -1,7 +1,4 @@
-/**
- * The replicated log: the seam, and the one-node log behind it, durable or in memory; beside it the parts of the log of
- * several nodes. See README.md.
- */
+/** The replicated log: the seam, and the one-node log behind it, durable or in memory. See README.md. */
 export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
