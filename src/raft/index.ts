@@ -4,3 +4,4 @@ export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
 export { openSingleNodeLog } from './single/open.ts';
+export * from './storage/index.ts';
