@@ -228,6 +228,20 @@ export const ERROR_TABLE = {
     'The database belongs to another cluster than the coordinator log. Nothing was written.',
   ),
   log_corrupt: row(500, 'DATA_LOSS', false, 1, 'The replicated log on this disk is damaged. No entry was changed.'),
+  log_write_failed: row(
+    500,
+    'INTERNAL',
+    false,
+    1,
+    'The disk failed under the replicated log. The node stops, and never tries that write again.',
+  ),
+  disk_full: row(
+    507,
+    'RESOURCE_EXHAUSTED',
+    true,
+    4,
+    'The disk of the replicated log is nearly full. Nothing was written; make room.',
+  ),
   bench_failed: row(
     500,
     'INTERNAL',

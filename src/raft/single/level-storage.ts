@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { LogEntry } from '../replicated-log.ts';
-import { writeFileDurably } from './durable-files.ts';
+import { writeFileDurably } from '../storage/durable-files.ts';
 import { decodeEntry, encodeEntry } from './entry-codec.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { Identity, LogStorage, Snapshot, StoredLog } from './storage.ts';

@@ -8,7 +8,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, sha256, ZkraftError } from '../../common/index.ts';
-import { syncDir, writeFileDurably } from './durable-files.ts';
+import { syncDir, writeFileDurably } from '../storage/durable-files.ts';
 import type { Snapshot } from './storage.ts';
 
 const MAGIC = Buffer.from('ZKSN');
