@@ -146,6 +146,13 @@ export const ERROR_TABLE = {
     1,
     'The change of members would be unsafe now. The message says why, and whether it can be forced.',
   ),
+  peer_refused: row(
+    403,
+    'PERMISSION_DENIED',
+    false,
+    1,
+    'A node of another cluster, or another incarnation than the member of its name. The message says how to add it.',
+  ),
   transfer_failed: row(503, 'ABORTED', true, 4, 'Leadership was not taken over within an election timeout.'),
 
   // Workers and leases.

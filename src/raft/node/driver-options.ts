@@ -4,6 +4,7 @@ import type { PeerMessage, RawNode } from '../core/index.ts';
 import type { LogStorage, SnapshotStore } from '../storage/index.ts';
 import type { NodeId } from '../types.ts';
 import type { DiskHealthOptions } from './disk-health.ts';
+import type { Member } from './members.ts';
 import type { NodeObserver } from './observer.ts';
 import type { PeerTransport, Runtime } from './ports.ts';
 import type { ProposalLimits } from './proposals.ts';
@@ -12,6 +13,7 @@ import type { SnapshotPolicy } from './snapshot-policy.ts';
 
 export interface DriverOptions<Result> extends DiskHealthOptions {
   readonly id: NodeId;
+  readonly self: Member;
   readonly log: LogStorage;
   readonly store: SnapshotStore;
   /** Restored from the snapshot that the log begins from. */

@@ -18,6 +18,7 @@ import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
 import { NotLeaderError, outcomeUnknown } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
+import { encodeMembers } from './members.ts';
 import type { PeerEvents } from './ports.ts';
 import { type Proposal, ProposalTable } from './proposals.ts';
 import { PendingReads } from './reads.ts';
@@ -106,6 +107,10 @@ export class Driver<Result> implements PeerEvents {
 
   // What is.
 
+  get id(): NodeId {
+    return this.#options.id;
+  }
+
   get role(): SoftState['role'] {
     return this.#soft.role;
   }
@@ -148,11 +153,13 @@ export class Driver<Result> implements PeerEvents {
   /** Resolves once all that was known to be committed is applied. */
   async start(): Promise<void> {
     await this.#disk.look();
-    const { state } = this.#options;
+    const { state, log, id, self } = this.#options;
     const { voters, votersOutgoing } = state.confState;
     this.#ticker.start();
     // Alone, there is nobody to wait for.
-    if (voters.length === 1 && voters[0] === this.#options.id && votersOutgoing.length === 0) {
+    if (voters.length === 1 && voters[0] === id && votersOutgoing.length === 0) {
+      // A cluster's beginning stands in its log, so that who joins learns it from there. Never durable? Then again.
+      if (log.lastIndex() === 0) this.#core.bootstrap([{ id, context: encodeMembers([self]) }]);
       void this.call((core) => core.campaign()).catch(() => {});
     }
     this.#schedule();

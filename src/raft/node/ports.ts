@@ -5,6 +5,7 @@
  * `../transport` the real network.
  */
 import type { PeerMessage, SnapshotMessage } from '../core/index.ts';
+import type { SnapshotStore } from '../storage/index.ts';
 import type { NodeId } from '../types.ts';
 import type { Member } from './members.ts';
 
@@ -15,7 +16,7 @@ export interface Runtime {
   random(): number;
   /** Runs `work` in a later turn of the event loop, after what has arrived by then. */
   defer(work: () => void): void;
-  /** Runs `work` once, after `delayMs`; what is returned calls it off. Must not keep a process alive. */
+  /** Runs `work` once, after `delayMs`; what is returned calls it off. */
   after(delayMs: number, work: () => void): () => void;
 }
 
@@ -37,3 +38,30 @@ export interface PeerEvents {
   unreachable(nodeId: NodeId): void;
   snapshotSent(nodeId: NodeId, outcome: 'arrived' | 'failed'): void;
 }
+
+/** Who speaks, as shown in a handshake. The certificate must name the same node. */
+export interface PeerIdentity extends Member {
+  /** `undefined` while it waits to be added to a cluster. */
+  readonly clusterId: string | undefined;
+}
+
+/** What a transport asks of its node. */
+export interface TransportHost extends PeerEvents {
+  identity(): PeerIdentity;
+  /**
+   * Before anything of a peer is heard: rejects with why it is not let in. `to` is whom it meant. A node that waits to be
+   * added joins the peer's cluster here.
+   */
+  admit(peer: PeerIdentity, to: NodeId): Promise<void>;
+  /** Where snapshots come from and go to; `undefined` while there is no log. */
+  snapshots(): SnapshotStore | undefined;
+}
+
+export interface NodeTransport extends PeerTransport {
+  /** Asks whoever listens at `address` who it is. */
+  identify(address: string): Promise<PeerIdentity>;
+  close(): Promise<void>;
+}
+
+/** Listens and is ready to dial when it resolves. */
+export type ConnectTransport = (host: TransportHost) => Promise<NodeTransport>;

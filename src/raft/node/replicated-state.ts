@@ -52,6 +52,11 @@ export class ReplicatedState<Result> {
     return this.#appliedIndex;
   }
 
+  /** Of the entry at `appliedIndex`. */
+  get appliedTerm(): number {
+    return this.#appliedTerm;
+  }
+
   get sessions(): number {
     return this.#sessions.size;
   }

@@ -8,7 +8,6 @@ export const systemRuntime: Runtime = {
   defer: (work) => void setImmediate(work),
   after: (delayMs, work) => {
     const timer = setTimeout(work, delayMs);
-    timer.unref();
     return () => clearTimeout(timer);
   },
 };
