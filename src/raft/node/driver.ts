@@ -408,7 +408,7 @@ export class Driver<Result> implements PeerEvents {
         const effect = state.apply(entry, (change) => this.#core.applyConfChange(change));
         const proposal = this.#proposals.applied(entry.index, entry.term);
         if (effect.kind === 'refused') proposal?.reject(effect.error);
-        else proposal?.resolve(effect);
+        else proposal?.resolve({ index: effect.index, term: effect.term, result: effect.result });
         if (entry.type !== 'normal' || state.members !== members) this.#membersChanged();
       },
       (response) => this.#core.step(response),

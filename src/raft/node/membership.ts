@@ -123,6 +123,9 @@ export class Membership<Result> {
         const { kind, nodeId, member } = decide(core.status());
         return this.#propose(core, { kind, nodeId }, member);
       });
+      // A node changes its configuration when it learns that the change is committed. Were this leader lost before a
+      // majority knows, the others would go on looking for the old majority; a round of heartbeats tells them.
+      await driver.readIndex().catch(() => {});
     } finally {
       this.#isChanging = false;
     }

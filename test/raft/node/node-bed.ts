@@ -57,7 +57,9 @@ export class NodeBed {
       await this.start(name, more);
       await this.join(leader, name);
     }
-    return names.map((name) => this.nodes.get(name) as BedNode);
+    const all = names.map((name) => this.nodes.get(name) as BedNode);
+    await eventually(() => all.every(({ node }) => node.status().peers === names.length));
+    return all;
   }
 
   async join(leader: BedNode, name: string): Promise<void> {
