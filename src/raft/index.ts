@@ -1,8 +1,9 @@
 /**
- * The replicated log: the seam, the one-node log behind it, durable or in memory, and the consensus core; beside them the
- * parts of the log of several nodes. See README.md.
+ * The replicated log: the seam, the one-node log behind it, durable or in memory, and the parts of the log of several
+ * nodes: core, storage, node. See README.md.
  */
 export * as raftCore from './core/index.ts';
+export * from './node/index.ts';
 export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';

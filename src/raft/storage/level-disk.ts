@@ -14,6 +14,7 @@ import { makeFolder, ZkraftError } from '../../common/index.ts';
 import type { Disk, DiskPut, KeyRange } from './disk.ts';
 import { syncDir, writeFileDurably } from './durable-files.ts';
 import { MARK_BYTES, MARK_SLOT_BYTES } from './end-mark.ts';
+import { checkTables } from './level-preflight.ts';
 
 const ENGINE_FOLDER = 'log';
 const MARK_FILE = 'end.mark';
@@ -42,6 +43,7 @@ export class LevelDisk implements Disk {
       throw new ZkraftError('log_corrupt', `its folder ${ENGINE_FOLDER}/ is missing`);
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await checkTables(folder);
     // Values are mostly proofs and digests, which do not compress; and raw blocks are checked by our own checksums.
     const level: Level = new ClassicLevel<string, Uint8Array>(folder, {
       keyEncoding: 'utf8',

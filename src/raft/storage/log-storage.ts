@@ -31,7 +31,7 @@ export interface LogAppend {
 
 /**
  * The reads are the core's. `entries` takes what is beyond the cap of the tail in memory from the engine, synchronously:
- * some ten microseconds an entry from its cache, a disk read at worst; `load` brings it in before. `term` never reads the
+ * some twenty microseconds an entry from its cache, a disk read at worst; `load` brings it in before. `term` never reads the
  * disk. `snapshot` has no data: the bytes travel from the snapshot store, not through the core.
  */
 export interface LogStorage extends StorageView {

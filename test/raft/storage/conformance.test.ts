@@ -1,6 +1,7 @@
 /** What consensus may rely on, asked of both: the folder on disk, and the disk that is simulated. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ZkraftError } from '../../../src/common/index.ts';
 import { FreeSpaceGuard, type LogStorage } from '../../../src/raft/index.ts';
 import { CONF, entry, hasCode, IDENTITY, LOG_BEDS, run, textOf } from './log-beds.ts';
 
@@ -62,6 +63,19 @@ for (const [name, makeBed] of Object.entries(LOG_BEDS)) {
       assert.deepEqual(texts(again, 1, 13), expected);
       assert.deepEqual([again.lastIndex(), again.term(9), again.term(10), again.term(13)], [12, 1, 3, undefined]);
       await again.close();
+    });
+
+    test('knows the terms after a cut that takes the beginning of a term with it', async () => {
+      const bed = await makeBed();
+      const log = await bed.create();
+      const entries = [...run(1, 14, 1), ...run(15, 20, 2)];
+      await log.append({ entries, hardState: { term: 2, vote: 1, commit: 9 } });
+      await log.append({ entries: run(10, 12, 2, 'earlier') });
+      assert.deepEqual(
+        [9, 10, 12, 13].map((i) => log.term(i)),
+        [1, 2, 2, undefined],
+      );
+      await log.close();
     });
 
     test('refuses what would break the log, and leaves no trace of it', async () => {
@@ -248,6 +262,9 @@ for (const [name, makeBed] of Object.entries(LOG_BEDS)) {
         await storage.append({ entries: run(450, 452, 2, 'z') });
         assert.deepEqual(texts(storage, 448, 453)?.slice(-3), ['z 450', 'z 451', 'z 452']);
         assert.equal(storage.lastIndex(), 452);
+        await storage.append({ entries: run(453, 900, 2, 'x'.repeat(82)) });
+        assert.equal(storage.isResident(450, 453), false);
+        assert.deepEqual(texts(storage, 450, 453), ['z 450', 'z 451', 'z 452']);
         await storage.close();
       }
     });
@@ -293,6 +310,30 @@ for (const [name, makeBed] of Object.entries(LOG_BEDS)) {
       const again = await bed.open();
       assert.deepEqual(texts(again, 6, 8), ['again 6', 'again 7']);
       await again.close();
+    });
+
+    test('refuses with an append what was queued behind it, and takes both again', async () => {
+      const bed = await makeBed();
+      const doors: (() => void)[] = [];
+      let isRefusing = true;
+      const admit = async (): Promise<void> => {
+        if (!isRefusing) return;
+        await new Promise<void>((resolve) => doors.push(resolve));
+        throw new ZkraftError('disk_full', 'no room');
+      };
+      const log = await bed.create({ freeSpace: { admit } });
+      const hardState = { term: 1, vote: 1, commit: 0 };
+      const first = log.append({ entries: run(1, 5, 1), hardState });
+      await new Promise((resolve) => setImmediate(resolve));
+      const second = log.append({ entries: run(6, 7, 1) });
+      isRefusing = false;
+      for (const open of doors) open();
+      for (const append of [first, second]) await assert.rejects(append, hasCode('disk_full'));
+      await assert.rejects(log.append({ entries: run(6, 7, 1) }), refused(/gap: the log ends with 0/));
+      await log.append({ entries: run(1, 5, 1), hardState });
+      await log.append({ entries: run(6, 7, 1) });
+      assert.equal(log.lastIndex(), 7);
+      await log.close();
     });
 
     test('is made once: the same identity opens it again, another is refused', async () => {

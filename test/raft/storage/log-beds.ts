@@ -7,7 +7,6 @@ import { ZkraftError } from '../../../src/common/index.ts';
 import {
   type CreateLogOptions,
   createLog,
-  type LogIdentity,
   type LogStorage,
   type OpenLogOptions,
   openLog,
@@ -15,13 +14,9 @@ import {
 } from '../../../src/raft/index.ts';
 import { LevelDisk } from '../../../src/raft/storage/level-disk.ts';
 import type { ConfState, Entry, EntryType } from '../../../src/raft/types.ts';
+import { IDENTITY } from './log-identity.ts';
 
-export const IDENTITY: LogIdentity = {
-  clusterId: '7d7f4b52-6c1c-4c4e-9d6e-0f3c1c1c9a01',
-  nodeName: 'coordinator-1',
-  nodeId: 4_503_599_627_370_497,
-  incarnationId: '1e6b0f0a-54f2-4b8e-8f0b-5b0c4b3f1d11',
-};
+export { IDENTITY };
 
 export const CONF: ConfState = {
   voters: [1, 2, 3],
