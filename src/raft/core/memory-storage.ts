@@ -71,7 +71,8 @@ export class MemoryStorage implements StorageView {
       kept <= this.#entries.length,
       () => `append at ${first.index} leaves a gap after entry ${this.lastIndex()}`,
     );
-    this.#entries = [...this.#entries.slice(0, kept), ...fresh];
+    this.#entries.length = kept;
+    for (const entry of fresh) this.#entries.push(entry);
   }
 
   /** As received from a leader: the whole log goes. False, and nothing is done, for one that is not newer. */

@@ -55,6 +55,10 @@ export type CoreConfig = Required<CoreOptions>;
 
 const MIB = 2 ** 20;
 
+/** What is named but undefined counts as left out. */
+const given = (options: CoreOptions): CoreOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as CoreOptions;
+
 export function completeOptions(options: CoreOptions): CoreConfig {
   const maxMessageBytes = options.maxMessageBytes ?? MIB;
   const config: CoreConfig = {
@@ -73,7 +77,7 @@ export function completeOptions(options: CoreOptions): CoreConfig {
     maxInflightBytes: Math.max(16 * MIB, maxMessageBytes),
     maxPendingReads: 10_000,
     logger: SILENT,
-    ...options,
+    ...given(options),
   };
   check(config);
   return config;

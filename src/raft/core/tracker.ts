@@ -59,8 +59,7 @@ export class Tracker implements Membership {
   }
 
   quorumActive(): boolean {
-    const active = new Map<NodeId, boolean>();
-    for (const [id, progress] of this.#progress) if (!progress.isLearner) active.set(id, progress.recentActive);
+    const active = new Map(Array.from(this.#progress, ([id, { recentActive }]) => [id, recentActive]));
     return quorumVote(this.#configuration, active) === 'won';
   }
 
