@@ -14,6 +14,7 @@ import type { Applied } from '../replicated-log.ts';
 import { NO_NODE, type NodeId, type SnapshotMetadata } from '../types.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import { Contacts } from './contacts.ts';
+import { coreView } from './core-view.ts';
 import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
 import { NotLeaderError, outcomeUnknown } from './errors.ts';
@@ -91,7 +92,7 @@ export class Driver<Result> implements PeerEvents {
     });
     this.#core = new RawNode({
       id: options.id,
-      storage: log,
+      storage: coreView({ log, confState: () => state.confState, demand: () => this.#snapshots.demand() }),
       electionTicks: ELECTION_TICKS,
       heartbeatTicks: HEARTBEAT_TICKS,
       jitterTicks: (ticks) => Math.floor(runtime.random() * ticks),
@@ -334,6 +335,7 @@ export class Driver<Result> implements PeerEvents {
   }
 
   #step(message: PeerMessage): void {
+    if (message.to !== this.#options.id) return;
     this.contacts.heard(message.from, this.#options.runtime.now());
     // As if it were lost: the leader tries again, and sees this node fall behind.
     if (message.type === 'append' && message.entries.length > 0 && this.#disk.isFull) return;

@@ -8,7 +8,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder, ZkraftError } from '../../common/index.ts';
+import { invariant, makeFolder, ZkraftError } from '../../common/index.ts';
 import { writeFileDurably } from '../storage/durable-files.ts';
 import {
   createLevelLog,
@@ -50,7 +50,8 @@ const SNAPSHOTS_FOLDER = 'snapshots';
 
 export interface FolderPlaceOptions {
   readonly dir: string;
-  readonly nodeName: string;
+  /** Refuses the folder of any other node; without one, nothing can be begun there. */
+  readonly nodeName?: string;
   readonly stallWatch: DiskStallWatch;
   readonly freeSpace?: Pick<FreeSpaceGuard, 'admit'>;
 }
@@ -69,11 +70,12 @@ export class FolderPlace implements NodePlace {
   async open(): Promise<OpenPlace | undefined> {
     const { dir, nodeName, stallWatch } = this.#options;
     if (![IDENTITY_FILE, ENGINE_FOLDER].some((name) => existsSync(join(dir, name)))) return undefined;
-    return this.#withSnapshots(await openLevelLog(dir, { nodeName, stallWatch }));
+    return this.#withSnapshots(await openLevelLog(dir, { stallWatch, ...(nodeName !== undefined && { nodeName }) }));
   }
 
   async incarnation(): Promise<Incarnation> {
-    const { dir, nodeName } = this.#options;
+    const { dir } = this.#options;
+    const nodeName = this.#nodeName();
     const path = join(dir, INCARNATION_FILE);
     await makeFolder(dir, 0o700);
     const known = await readFile(path, 'utf8').catch(() => undefined);
@@ -84,10 +86,16 @@ export class FolderPlace implements NodePlace {
   }
 
   async create(clusterId: string, incarnation: Incarnation, confState: ConfState): Promise<OpenPlace> {
-    const { dir, nodeName, stallWatch } = this.#options;
+    const { dir, stallWatch } = this.#options;
     const { nodeId, incarnationId } = incarnation;
-    const identity: LogIdentity = { clusterId, nodeName, nodeId, incarnationId };
+    const identity: LogIdentity = { clusterId, nodeName: this.#nodeName(), nodeId, incarnationId };
     return this.#withSnapshots(await createLevelLog(dir, { identity, confState, stallWatch }));
+  }
+
+  #nodeName(): string {
+    const { nodeName, dir } = this.#options;
+    invariant(nodeName !== undefined, `${dir} was opened to be looked at only`);
+    return nodeName;
   }
 
   async #withSnapshots(log: LogStorage): Promise<OpenPlace> {

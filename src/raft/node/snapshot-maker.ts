@@ -36,6 +36,8 @@ export class SnapshotMaker<Result> {
   #making: Promise<void> | undefined;
   /** After one that failed. */
   #notBeforeMs = 0;
+  /** A peer needs one that is newer than the newest. */
+  #isDemanded = false;
 
   constructor(options: SnapshotMakerOptions<Result>) {
     this.#options = options;
@@ -52,12 +54,20 @@ export class SnapshotMaker<Result> {
     await this.#making;
   }
 
+  /** Only notes it: whoever asks is in the middle of something. */
+  demand(): void {
+    this.#isDemanded = true;
+  }
+
   /** Begins one if it is time. */
   consider(): void {
     const { state, policy, runtime } = this.#options;
     if (this.#making !== undefined || runtime.now() < this.#notBeforeMs) return;
+    const { appliedIndex } = state;
     const sinceLastMs = runtime.now() - this.#madeMs;
-    if (!isSnapshotDue(policy, { appliedIndex: state.appliedIndex, snapshotIndex: this.#index, sinceLastMs })) return;
+    const isDue = isSnapshotDue(policy, { appliedIndex, snapshotIndex: this.#index, sinceLastMs });
+    if (!isDue && !(this.#isDemanded && appliedIndex > this.#index)) return;
+    this.#isDemanded = false;
     this.#making = this.#make().finally(() => {
       this.#making = undefined;
       this.#madeMs = runtime.now();
