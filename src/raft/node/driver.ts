@@ -12,12 +12,13 @@ import { ZkraftError } from '../../common/index.ts';
 import { type CoreStatus, type Message, type PeerMessage, RawNode, type Ready, type SoftState } from '../core/index.ts';
 import type { Applied } from '../replicated-log.ts';
 import { NO_NODE, type NodeId, type SnapshotMetadata } from '../types.ts';
+import { AppliedWaits } from './applied-waits.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import { Contacts } from './contacts.ts';
 import { coreView } from './core-view.ts';
 import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
-import { NotLeaderError, outcomeUnknown } from './errors.ts';
+import { type NotLeaderError, notLeader, outcomeUnknown } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
 import { encodeMembers } from './members.ts';
 import type { PeerEvents } from './ports.ts';
@@ -56,7 +57,7 @@ export class Driver<Result> implements PeerEvents {
   #ticks = 0;
   /** Set while leadership is being handed over: nothing new is taken. */
   #holdsProposals = false;
-  readonly #appliedWaits: { readonly index: number; readonly resolve: () => void }[] = [];
+  readonly #waits = new AppliedWaits();
 
   constructor(options: DriverOptions<Result>) {
     const { log, state, runtime, observer } = options;
@@ -244,10 +245,8 @@ export class Driver<Result> implements PeerEvents {
   }
 
   whenApplied(index: number): Promise<void> {
-    if (this.#options.state.appliedIndex >= index || this.#end !== undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#appliedWaits.push({ index, resolve });
-    });
+    const isOver = this.#options.state.appliedIndex >= index || this.#end !== undefined;
+    return isOver ? Promise.resolve() : this.#waits.until(index);
   }
 
   /** While leadership is handed over: what is in flight is finished, and nothing new is begun. */
@@ -416,19 +415,9 @@ export class Driver<Result> implements PeerEvents {
       (response) => this.#core.step(response),
     );
     if (count > 0) observer.applied?.(runtime.now() - begunMs, count);
-    this.#appliedUpTo();
+    this.#reads.applied(state.appliedIndex);
+    this.#waits.applied(state.appliedIndex);
     this.#snapshots.consider();
-  }
-
-  #appliedUpTo(): void {
-    const { appliedIndex } = this.#options.state;
-    this.#reads.applied(appliedIndex);
-    for (let i = this.#appliedWaits.length - 1; i >= 0; i -= 1) {
-      const wait = this.#appliedWaits[i];
-      if (wait === undefined || wait.index > appliedIndex) continue;
-      this.#appliedWaits.splice(i, 1);
-      wait.resolve();
-    }
   }
 
   #membersChanged(): void {
@@ -483,11 +472,8 @@ export class Driver<Result> implements PeerEvents {
   // Refusals and the end.
 
   notLeader(): NotLeaderError {
-    const leader = this.#soft.lead === this.#options.id ? undefined : this.#options.state.members.get(this.#soft.lead);
-    if (this.#soft.lead === NO_NODE)
-      return new NotLeaderError('the cluster has no leader at the moment; try again', undefined);
-    if (leader === undefined) return new NotLeaderError('leadership is changing; try again', undefined);
-    return new NotLeaderError(`this node does not lead; ${leader.name} does`, leader);
+    const { id, state } = this.#options;
+    return notLeader(this.#soft.lead, this.#soft.lead === id ? undefined : state.members.get(this.#soft.lead));
   }
 
   #refusalOfEnded(): ZkraftError | undefined {
@@ -512,7 +498,7 @@ export class Driver<Result> implements PeerEvents {
     this.#proposals.loseAppended(unknown);
     this.#proposals.dropQueue(stopping);
     this.#reads.fail(stopping);
-    for (const { resolve } of this.#appliedWaits.splice(0)) resolve();
+    this.#waits.applied(Number.POSITIVE_INFINITY);
     this.#options.changed();
   }
 }

@@ -1,5 +1,7 @@
 /** What a node refuses with, where a code alone does not say enough. */
 import { ZkraftError } from '../../common/index.ts';
+import { NO_NODE, type NodeId } from '../types.ts';
+import type { Member } from './members.ts';
 
 /** Nothing was done. Names who leads, as far as this node knows. */
 export class NotLeaderError extends ZkraftError {
@@ -13,6 +15,13 @@ export class NotLeaderError extends ZkraftError {
     this.leaderId = leader?.name;
     this.leaderAddress = leader?.clientAddress;
   }
+}
+
+/** `leader` is what the record says of `lead`; undefined also for this node itself, which is about to change roles. */
+export function notLeader(lead: NodeId, leader: Member | undefined): NotLeaderError {
+  if (lead === NO_NODE) return new NotLeaderError('the cluster has no leader at the moment; try again', undefined);
+  if (leader === undefined) return new NotLeaderError('leadership is changing; try again', undefined);
+  return new NotLeaderError(`this node does not lead; ${leader.name} does`, leader);
 }
 
 export const outcomeUnknown = (why: string, cause?: unknown): ZkraftError =>

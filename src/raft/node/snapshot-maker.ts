@@ -70,6 +70,7 @@ export class SnapshotMaker<Result> {
     this.#isDemanded = false;
     this.#making = this.#make().finally(() => {
       this.#making = undefined;
+      this.#isDemanded = false;
       this.#madeMs = runtime.now();
     });
   }
