@@ -9,13 +9,13 @@
  * Fail-stop: whatever is thrown in a turn, and every failed write, ends the driver. What was in flight is unknown then.
  */
 import { ZkraftError } from '../../common/index.ts';
-import { type CoreStatus, type Message, type PeerMessage, RawNode, type Ready, type SoftState } from '../core/index.ts';
+import type { CoreStatus, Message, PeerMessage, RawNode, Ready, SoftState } from '../core/index.ts';
 import type { Applied } from '../replicated-log.ts';
 import { NO_NODE, type NodeId, type SnapshotMetadata } from '../types.ts';
 import { AppliedWaits } from './applied-waits.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import { Contacts } from './contacts.ts';
-import { coreView } from './core-view.ts';
+import { createCore, ELECTION_TICKS, READS_MAX } from './core-view.ts';
 import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
 import { type NotLeaderError, notLeader, outcomeUnknown } from './errors.ts';
@@ -28,12 +28,9 @@ import { SnapshotMaker } from './snapshot-maker.ts';
 import { StorageWriter } from './storage-writer.ts';
 import { Ticker } from './ticker.ts';
 
-export const ELECTION_TICKS = 10;
-const HEARTBEAT_TICKS = 1;
 const EVENTS_PER_TURN_MAX = 1_024;
 const MESSAGES_MAX = 8_192;
 const BATCH_ENTRIES_MAX = 512;
-const READS_MAX = 10_000;
 const IDLE_FLUSH_TICKS = 20;
 
 export class Driver<Result> implements PeerEvents {
@@ -91,20 +88,7 @@ export class Driver<Result> implements PeerEvents {
       tick: () => this.#post({ kind: 'tick' }),
       lag: (lagMs) => observer.eventLoopLag?.(lagMs),
     });
-    this.#core = new RawNode({
-      id: options.id,
-      storage: coreView({ log, confState: () => state.confState, demand: () => this.#snapshots.demand() }),
-      electionTicks: ELECTION_TICKS,
-      heartbeatTicks: HEARTBEAT_TICKS,
-      jitterTicks: (ticks) => Math.floor(runtime.random() * ticks),
-      applied: state.appliedIndex,
-      asyncStorageWrites: true,
-      maxMessageBytes: options.maxMessageBytes,
-      maxPendingReads: READS_MAX,
-      logger: (level, text) => {
-        if (options.logger.isLevelEnabled(level)) options.logger[level]({}, text());
-      },
-    });
+    this.#core = createCore(options, () => this.#snapshots.demand());
   }
 
   // What is.
