@@ -12,6 +12,9 @@ interface Contact {
   lastMs: number;
 }
 
+/** Far more than a cluster has. */
+const PEERS_MAX = 1_024;
+
 export class Contacts {
   readonly #gapMsMax: number;
   readonly #byId = new Map<NodeId, Contact>();
@@ -23,8 +26,9 @@ export class Contacts {
 
   heard(id: NodeId, nowMs: number): void {
     const contact = this.#byId.get(id);
-    if (contact === undefined) this.#byId.set(id, { sinceMs: nowMs, lastMs: nowMs });
-    else {
+    if (contact === undefined) {
+      if (this.#byId.size < PEERS_MAX) this.#byId.set(id, { sinceMs: nowMs, lastMs: nowMs });
+    } else {
       if (nowMs - contact.lastMs > this.#gapMsMax) contact.sinceMs = nowMs;
       contact.lastMs = nowMs;
     }

@@ -28,7 +28,9 @@ export function createCore<Result>(options: DriverOptions<Result>, demand: () =>
     maxMessageBytes,
     maxPendingReads: READS_MAX,
     logger: (level, text) => {
-      if (logger.isLevelEnabled(level)) logger[level]({}, text());
+      // Each election says several things; what an operator wants to hear of one, the driver says.
+      const ours = level === 'info' ? 'debug' : level;
+      if (logger.isLevelEnabled(ours)) logger[ours]({}, text());
     },
   });
 }
