@@ -27,7 +27,8 @@ export const encodeIdentity = ({ nodeId, clusterId, ...texts }: PeerIdentity): r
 
 /** Throws `invalid_request`. */
 export function decodeIdentity(wire: raftPeer.NodeIdentity | undefined): PeerIdentity {
-  if (wire === undefined) throw new ZkraftError('invalid_request', 'a hello does not say who speaks', { field: 'from' });
+  if (wire === undefined)
+    throw new ZkraftError('invalid_request', 'a hello does not say who speaks', { field: 'from' });
   const { name, incarnationId, clusterId, raftAddress, clientAddress } = wire;
   for (const [field, text] of Object.entries({ name, incarnationId, clusterId, raftAddress, clientAddress })) {
     if (text.length > TEXT_CHARS_MAX) {

@@ -1,6 +1,6 @@
 /** What a transport tells whoever counts. Peers are named; every member may be missing. */
 export interface TransportObserver {
-  /** One frame went out, or came in. `bytes` as encoded, without gRPC's and TLS's own. */
+  /** One frame went out, or came in. `bytes` is what its messages take at most, as the limits count. */
   sent?(peer: string, messages: number, bytes: number): void;
   received?(peer: string, messages: number, bytes: number): void;
   /** Messages that were given up before they were sent. */
