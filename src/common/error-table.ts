@@ -151,8 +151,9 @@ export const ERROR_TABLE = {
     'PERMISSION_DENIED',
     false,
     1,
-    'A node of another cluster, or another incarnation than the member of its name. The message says how to add it.',
+    'A node that may not speak here: of another cluster, another incarnation, another name than its certificate, or another protocol. The message says what differs, and the remedy.',
   ),
+  peer_unreachable: row(503, 'UNAVAILABLE', true, 4, 'A node of the cluster does not answer at its Raft address.'),
   transfer_failed: row(503, 'ABORTED', true, 4, 'Leadership was not taken over within an election timeout.'),
 
   // Workers and leases.
