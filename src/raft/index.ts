@@ -1,6 +1,6 @@
 /**
  * The replicated log: the seam, the one-node log behind it, durable or in memory, and the parts of the log of several
- * nodes: core, storage, node. See README.md.
+ * nodes: core, storage, transport, node. See README.md.
  */
 export * as raftCore from './core/index.ts';
 export * from './node/index.ts';
@@ -9,3 +9,4 @@ export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/me
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
 export { openSingleNodeLog } from './single/open.ts';
 export * from './storage/index.ts';
+export * from './transport/index.ts';

@@ -3,18 +3,31 @@
  *
  * Started by `raft-processes.ts`. SIGTERM hands leadership over and ends it; anything else that ends it is the test's.
  */
+import { readFileSync } from 'node:fs';
 import { silentLogger } from '../../src/common/logging/index.ts';
-import { openRaftNode } from '../../src/raft/index.ts';
+import { raftAdmin } from '../../src/common/rpc/index.ts';
+import { createRaftAdminService, grpcTransport, openRaftNode, type RaftNode } from '../../src/raft/index.ts';
 import type { ChildAnswer, ChildOptions, ChildRequest } from './raft-processes.ts';
-import { socketTransport } from './raft-sockets.ts';
 import { WordStore } from './raft-store.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
 const machine = new WordStore();
-const node = await openRaftNode<number>({
+const pem = (path: string): string => readFileSync(path, 'utf8');
+const node: RaftNode<number> = await openRaftNode<number>({
   ...options,
   clientAddress: `${options.name}:clients`,
-  connect: socketTransport(options.raftAddress, options.files),
+  connect: grpcTransport({
+    listen: options.raftAddress,
+    security: {
+      mode: 'mutual-tls',
+      cert: pem(options.files.cert),
+      key: pem(options.files.key),
+      ca: pem(options.files.ca),
+    },
+    logger: silentLogger,
+    addServices: (server) =>
+      server.addService(raftAdmin.RaftAdminServiceService, createRaftAdminService(node, silentLogger)),
+  }),
   codec: {
     encode: (index) => new TextEncoder().encode(String(index)),
     decode: (b) => Number(new TextDecoder().decode(b)),

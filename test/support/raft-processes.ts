@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Member, NodeStatus, PeerStatus } from '../../src/raft/index.ts';
 import { type Authority, makeAuthority } from './certificates.ts';
-import type { SocketFiles } from './raft-sockets.ts';
 
 export interface ChildOptions {
   readonly dir: string;
   readonly name: string;
   readonly raftAddress: string;
   readonly bootstrap: boolean;
-  readonly files: SocketFiles;
+  /** Paths of PEM files. */
+  readonly files: { readonly cert: string; readonly key: string; readonly ca: string };
   readonly heartbeatTimeoutMs: number;
   readonly electionTimeoutMs: number;
   readonly snapshotThreshold?: number;
@@ -56,7 +56,8 @@ export class ChildNode {
   constructor(options: ChildOptions) {
     this.options = options;
     this.process = fork(CHILD, [JSON.stringify(options)], {
-      execArgv: ['--import', 'tsx'],
+      // Nodes are dialled by address, and their certificates are held against names.
+      execArgv: ['--import', 'tsx', '--disable-warning=DEP0123'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
