@@ -14,6 +14,7 @@ import { info } from './commands/info.ts';
 import { keys } from './commands/keys.ts';
 import { migrate } from './commands/migrate.ts';
 import { prove } from './commands/prove.ts';
+import { raft } from './commands/raft.ts';
 import { setup } from './commands/setup.ts';
 import { submit } from './commands/submit.ts';
 import { tasks } from './commands/tasks.ts';
@@ -25,7 +26,7 @@ import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
 const argv = hideBin(process.argv);
-const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, tree, submit, info, bench];
+const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, tree, submit, raft, info, bench];
 const wantsJson = argv.includes('--json');
 
 await yargs(argv)
@@ -45,6 +46,7 @@ await yargs(argv)
   .command(submit)
   .command(tasks)
   .command(workers)
+  .command(raft)
   .command(info)
   .command(bench)
   .middleware(refuseRepeats, true)

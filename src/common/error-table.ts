@@ -115,6 +115,47 @@ export const ERROR_TABLE = {
   not_leader: row(503, 'FAILED_PRECONDITION', true, 4, 'This coordinator does not lead. The detail names who does.'),
   no_leader: row(503, 'UNAVAILABLE', true, 4, 'The coordinators have no leader at the moment.'),
 
+  outcome_unknown: row(
+    503,
+    'ABORTED',
+    false,
+    4,
+    'Leadership changed, or the node stopped, before this was committed: it may still be. Look before you try again.',
+  ),
+  session_expired: row(
+    409,
+    'FAILED_PRECONDITION',
+    false,
+    1,
+    'The session is not known any more, or is further on. Open a new one.',
+  ),
+
+  // Members of the cluster.
+  peer_not_found: row(404, 'NOT_FOUND', false, 2, 'No member of the cluster has this name.'),
+  membership_busy: row(
+    409,
+    'ABORTED',
+    true,
+    4,
+    'The members change one at a time, and not before the leader has committed an entry of its term. Try again.',
+  ),
+  membership_refused: row(
+    409,
+    'FAILED_PRECONDITION',
+    false,
+    1,
+    'The change of members would be unsafe now. The message says why, and whether it can be forced.',
+  ),
+  peer_refused: row(
+    403,
+    'PERMISSION_DENIED',
+    false,
+    1,
+    'A node that may not speak here: of another cluster, another incarnation, another name than its certificate, or another protocol. The message says what differs, and the remedy.',
+  ),
+  peer_unreachable: row(503, 'UNAVAILABLE', true, 4, 'A node of the cluster does not answer at its Raft address.'),
+  transfer_failed: row(503, 'ABORTED', true, 4, 'Leadership was not taken over within an election timeout.'),
+
   // Workers and leases.
   unknown_worker: row(409, 'FAILED_PRECONDITION', true, 4, 'The worker is not registered in this session. Register.'),
   worker_not_found: row(404, 'NOT_FOUND', false, 2, 'No worker of this id is registered.'),

@@ -175,6 +175,13 @@ export const SETTINGS = {
     false,
     'TLS between coordinators. This version runs one, and refuses true.',
   ),
+  'coordinator.raft.cert_file': setting(
+    text(1024),
+    '',
+    'Certificate (PEM) shown on the Raft port; zkraft raft shows it too. Its name is the node id.',
+  ),
+  'coordinator.raft.key_file': setting(text(1024), '', 'Private key (PEM) of coordinator.raft.cert_file.'),
+  'coordinator.raft.ca_file': setting(text(1024), '', 'Authority (PEM) that signed the certificates of the cluster.'),
   'coordinator.raft.snapshot_interval': setting(duration, '120s', 'How often it is checked whether a snapshot is due.'),
   'coordinator.raft.snapshot_threshold': setting(
     count(16, 10_000_000),

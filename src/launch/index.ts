@@ -4,5 +4,6 @@ export * from './database.ts';
 export * from './dev.ts';
 export * from './gateway.ts';
 export * from './provers.ts';
+export * from './raft.ts';
 export * from './running.ts';
 export * from './worker.ts';

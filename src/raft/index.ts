@@ -1,7 +1,12 @@
-/** The replicated log: the seam, the one-node log behind it, durable or in memory, and the consensus core. See README.md. */
+/**
+ * The replicated log: the seam, the one-node log behind it, durable or in memory, and the parts of the log of several
+ * nodes: core, storage, transport, node. See README.md.
+ */
 export * as raftCore from './core/index.ts';
+export * from './node/index.ts';
 export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
 export { openSingleNodeLog } from './single/open.ts';
 export * from './storage/index.ts';
+export * from './transport/index.ts';

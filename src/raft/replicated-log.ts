@@ -3,7 +3,7 @@
  *
  * The host gives a `StateMachine`; the log calls `apply` for every committed entry, in order, on every node, and
  * nothing else changes that state. Whoever proposes learns the index and what `apply` returned. A proposal whose
- * promise rejects with `internal` or `shutting_down` has an unknown outcome: it may still be applied.
+ * promise rejects with `outcome_unknown`, `internal` or `shutting_down` has an unknown outcome: it may still be applied.
  */
 export interface LogEntry {
   /** From 1, without gaps. */

@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ['store', 'prover', 'common'],
   coordinator: ['store', 'raft', 'prover', 'common'],
   launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'config', 'common'],
-  bench: ['prover', 'common'],
+  bench: ['prover', 'raft', 'common'],
   cli: ['launch', 'client', 'store', 'prover', 'config', 'common', 'bench'],
 };
 

@@ -4,6 +4,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { writeJson, writeOut } from '../inputs.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
+import type { Terminal } from '../terminal.ts';
 
 interface Args {
   readonly name: string;
@@ -17,8 +18,9 @@ interface Args {
   readonly json: boolean;
 }
 
-/** The names of bench/registry.ts, which is only loaded when a bench is run. */
-const NAMES = 'prove, prove-throughput, setup, verify, verify-batch, hash, tree, msm, ntt, field, or all';
+/** The names of bench/registry.ts, which is only loaded when a bench is run, and raft, which has no baseline. */
+const NAMES =
+  'prove, prove-throughput, setup, verify, verify-batch, hash, tree, msm, ntt, field, all of these, or raft';
 
 const text = (describe: string) => ({ type: 'string', requiresArg: true, describe }) as const;
 
@@ -37,9 +39,11 @@ export const bench: CommandModule<object, Args> = {
       .option('out', text('File that gets what --json prints'))
       .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .example('$0 bench prove --depth 20', 'One proof on all cores, beside snarkjs')
+      .example('$0 bench raft', 'A replicated log of three processes: commits a second, failover, transfer')
       .example('$0 bench field --node ~/node24/bin/node --json', 'The kernels under another Node'),
   handler: (argv) =>
     run(argv.json, async ({ terminal, signal }) => {
+      if (argv.name === 'raft') return await runRaft(argv, terminal, signal);
       const { parseBenchOptions, reportLines, runBenches } = await import('../../../bench/index.ts');
       const options = parseBenchOptions(argv.name, argv);
       const dataDir = settingsOf(argv as unknown as Record<string, unknown>).get('data.dir');
@@ -63,3 +67,22 @@ export const bench: CommandModule<object, Args> = {
       }
     }),
 };
+
+/** Three processes of a replicated log; --runs is how many leaders are killed. */
+async function runRaft(argv: Args, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const { parseRounds, raftReportLines, runRaftBench } = await import('../../../bench/index.ts');
+  const progress = terminal.progress('Bench raft');
+  try {
+    const report = await runRaftBench({
+      rounds: parseRounds(argv.runs),
+      signal,
+      onProgress: (fraction, stage) => progress.update(fraction, stage),
+    });
+    progress.stop();
+    if (argv.out !== undefined) await writeOut(argv.out, (path) => writeJson(path, report, 2));
+    terminal.answer(report, raftReportLines(report));
+    return 0;
+  } finally {
+    progress.stop();
+  }
+}

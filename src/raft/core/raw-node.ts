@@ -79,6 +79,11 @@ export class RawNode {
     return this.#propose([{ type: 'normal', data }]);
   }
 
+  /** All of them, one after the other, or none: one message to each peer for many proposals. The outcome is the last's. */
+  proposeBatch(batch: readonly Uint8Array[]): ProposalOutcome {
+    return this.#propose(batch.map((data) => ({ type: 'normal', data })));
+  }
+
   /**
    * The change takes effect when it is applied, not before; the entry then goes to `applyConfChange`. A change that
    * cannot be made now is appended as an empty entry, and the outcome says why.
@@ -122,6 +127,12 @@ export class RawNode {
     if (raft.role === 'leader') transferTo(raft, to);
     else if (raft.role === 'follower' && raft.lead !== NO_NODE)
       raft.send(raft.lead, { type: 'transfer-leader', transferee: to });
+  }
+
+  /** A leader that must not lead, because its disk is stalled, say, becomes a follower in its term. */
+  stepDown(): void {
+    const raft = this.#raft;
+    if (raft.role === 'leader') raft.becomeFollower(raft.term, NO_NODE);
   }
 
   /** A follower that knows its leader to be gone will now vote for another. Refused where leases protect reads. */

@@ -1,0 +1,60 @@
+/**
+ * The core as a node runs it, and the log as that core sees it: the durable one, with one more condition on snapshots.
+ *
+ * A node takes no snapshot of a configuration that it is no part of. So one that was made before the newest member was
+ * added is of no use to that member: it is as if there were none yet, and a new one is made.
+ */
+import { RawNode, type StorageView } from '../core/index.ts';
+import type { LogStorage } from '../storage/index.ts';
+import type { ConfState, Snapshot } from '../types.ts';
+import type { DriverOptions } from './driver-options.ts';
+import { idsOf } from './members.ts';
+
+/** A follower waits this many ticks for its leader, and up to as many more by chance; heartbeats come at each. */
+export const ELECTION_TICKS = 10;
+export const READS_MAX = 10_000;
+
+/** With asynchronous writes, and all that is on by default: pre-vote, check-quorum, ReadIndex, no forwarding. */
+export function createCore<Result>(options: DriverOptions<Result>, demand: () => void): RawNode {
+  const { id, log, state, runtime, maxMessageBytes, logger } = options;
+  return new RawNode({
+    id,
+    storage: coreView({ log, confState: () => state.confState, demand }),
+    electionTicks: ELECTION_TICKS,
+    heartbeatTicks: 1,
+    jitterTicks: (ticks) => Math.floor(runtime.random() * ticks),
+    applied: state.appliedIndex,
+    asyncStorageWrites: true,
+    maxMessageBytes,
+    maxPendingReads: READS_MAX,
+    logger: (level, text) => {
+      // Each election says several things; what an operator wants to hear of one, the driver says.
+      const ours = level === 'info' ? 'debug' : level;
+      if (logger.isLevelEnabled(ours)) logger[ours]({}, text());
+    },
+  });
+}
+
+interface CoreViewOptions {
+  readonly log: LogStorage;
+  readonly confState: () => ConfState;
+  /** A newer snapshot is wanted; called within the core. */
+  readonly demand: () => void;
+}
+
+function coreView({ log, confState, demand }: CoreViewOptions): StorageView {
+  return {
+    initialState: () => log.initialState(),
+    entries: (lo, hi, bytesMax) => log.entries(lo, hi, bytesMax),
+    term: (index) => log.term(index),
+    firstIndex: () => log.firstIndex(),
+    lastIndex: () => log.lastIndex(),
+    snapshot: (): Snapshot | undefined => {
+      const newest = log.snapshot();
+      const inside = new Set(newest === undefined ? [] : idsOf(newest.metadata.confState));
+      if (newest !== undefined && idsOf(confState()).every((id) => inside.has(id))) return newest;
+      demand();
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * Changes of the members, as an operator asks for them. Rules 6 and 8.
+ *
+ * One at a time, and none before this leader has committed an entry of its own term: until then it may not know the
+ * configuration that a majority has. Who is added is a learner; it becomes a voter once it has nearly all of the log and
+ * has been in touch without a gap. What would leave fewer voters in touch than a majority is refused, unless forced.
+ */
+import { ZkraftError } from '../../common/index.ts';
+import type { ConfChangeStep, CoreStatus, RawNode } from '../core/index.ts';
+import type { NodeId } from '../types.ts';
+import type { Driver } from './driver.ts';
+import { encodeMembers, type Member, type Members, roleOf, sameMember } from './members.ts';
+import type { Runtime } from './ports.ts';
+import type { ReplicatedState } from './replicated-state.ts';
+
+export interface MembershipRules {
+  /** A learner that lacks more is not promoted. */
+  readonly promoteLagEntriesMax: number;
+  readonly promoteInTouchMs: number;
+}
+
+export const MEMBERSHIP_RULES: MembershipRules = { promoteLagEntriesMax: 250, promoteInTouchMs: 10_000 };
+
+export interface MembershipOptions<Result> {
+  readonly driver: Driver<Result>;
+  readonly state: ReplicatedState<Result>;
+  readonly runtime: Pick<Runtime, 'now'>;
+  readonly rules: MembershipRules;
+}
+
+export class Membership<Result> {
+  readonly #options: MembershipOptions<Result>;
+  /** Between the proposal of a change and its end. */
+  #isChanging = false;
+
+  constructor(options: MembershipOptions<Result>) {
+    this.#options = options;
+  }
+
+  /** As a learner. Again for the same incarnation: its addresses are brought up to date. */
+  async add(member: Member): Promise<Member> {
+    const { state } = this.#options;
+    await this.#change((status) => {
+      this.#requireCommitInTerm(status);
+      const before = state.members.named(member.name);
+      if (before !== undefined && before.nodeId !== member.nodeId) {
+        throw refused(
+          `"${member.name}" is a member already, as another incarnation (${before.nodeId}, and not ${member.nodeId}): ` +
+            'if it lost its disk, remove it first, then add it anew',
+        );
+      }
+      const isKnown = roleOf(state.confState, member.nodeId) !== undefined;
+      return { kind: isKnown ? 'update' : 'add-learner', nodeId: member.nodeId, member };
+    });
+    return member;
+  }
+
+  async promote(name: string, force = false): Promise<void> {
+    const { state, driver, runtime, rules } = this.#options;
+    await this.#change((status) => {
+      this.#requireCommitInTerm(status);
+      const { nodeId } = memberNamed(state.members, name);
+      if (roleOf(state.confState, nodeId) === 'voter') throw refused(`"${name}" is a voter already`);
+      const match = status.progress.get(nodeId)?.match ?? 0;
+      const lag = status.lastIndex - match;
+      if (lag > rules.promoteLagEntriesMax && !force) {
+        throw refused(
+          `"${name}" lacks ${lag} entries; a learner may lack ${rules.promoteLagEntriesMax} to become a voter. ` +
+            'Wait until it has caught up, or force it',
+        );
+      }
+      const inTouchMs = driver.contacts.inTouchForMs(nodeId, runtime.now());
+      if (inTouchMs < rules.promoteInTouchMs && !force) {
+        throw refused(
+          `"${name}" has been in touch for ${Math.round(inTouchMs / 1_000)} s; it takes ` +
+            `${rules.promoteInTouchMs / 1_000} s without a gap. Wait, or force it`,
+        );
+      }
+      return { kind: 'add-voter', nodeId };
+    });
+  }
+
+  async remove(name: string, force = false): Promise<void> {
+    const { state } = this.#options;
+    await this.#change((status) => {
+      this.#requireCommitInTerm(status);
+      const { nodeId } = memberNamed(state.members, name);
+      const { voters } = state.confState;
+      if (voters.includes(nodeId)) {
+        if (voters.length === 1) throw refused(`"${name}" is the only voter; a cluster cannot be without one`);
+        if (nodeId === status.id && !force) {
+          throw refused(`"${name}" leads; transfer leadership first, then ask the new leader, or force it`);
+        }
+        this.#requireActiveQuorum(
+          voters.filter((id) => id !== nodeId),
+          status.id,
+          `without "${name}"`,
+          force,
+        );
+      }
+      return { kind: 'remove', nodeId };
+    });
+  }
+
+  /** A leader whose own entry in the record is missing or out of date brings it up to date. Says whether it did. */
+  async announce(self: Member): Promise<boolean> {
+    const known = this.#options.state.members.get(self.nodeId);
+    if (known !== undefined && sameMember(known, self)) return false;
+    await this.#change((status) => {
+      this.#requireCommitInTerm(status);
+      return { kind: 'update', nodeId: self.nodeId, member: self };
+    });
+    return true;
+  }
+
+  async #change(decide: (status: CoreStatus) => ConfChangeStep & { readonly member?: Member }): Promise<void> {
+    const { driver } = this.#options;
+    if (!driver.leads) throw driver.notLeader();
+    if (this.#isChanging) throw busy('another change of the members is under way');
+    this.#isChanging = true;
+    try {
+      await driver.proposeInTurn((core) => {
+        const { kind, nodeId, member } = decide(core.status());
+        return this.#propose(core, { kind, nodeId }, member);
+      });
+      // A node changes its configuration when it learns that the change is committed. Were this leader lost before a
+      // majority knows, the others would go on looking for the old majority; a round of heartbeats tells them.
+      await driver.readIndex().catch(() => {});
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  #propose(core: RawNode, change: ConfChangeStep, member: Member | undefined): { index: number; term: number } {
+    const context = encodeMembers(member === undefined ? [] : [member]);
+    const outcome = core.proposeConfChange({ version: 1, change, context });
+    if (outcome.status !== 'appended') throw this.#options.driver.notLeader();
+    // The entry stands in the log all the same, and is empty.
+    if (outcome.refusedChange !== undefined) throw busy(outcome.refusedChange);
+    return outcome;
+  }
+
+  #requireCommitInTerm(status: CoreStatus): void {
+    if (status.role !== 'leader') throw this.#options.driver.notLeader();
+    if (this.#options.state.appliedTerm !== status.term) {
+      throw busy(`this leader has not committed an entry of its term ${status.term} yet`);
+    }
+  }
+
+  #requireActiveQuorum(voters: readonly NodeId[], self: NodeId, when: string, force: boolean): void {
+    const { driver, runtime } = this.#options;
+    const nowMs = runtime.now();
+    const active = voters.filter((id) => id === self || driver.contacts.isInTouch(id, nowMs));
+    const needed = Math.floor(voters.length / 2) + 1;
+    if (active.length >= needed || force) return;
+    throw refused(
+      `${when}, ${active.length} of ${voters.length} voters would be in touch, and a majority is ${needed}: nothing could ` +
+        'be committed any more. Bring the others back first, or force it',
+    );
+  }
+}
+
+export function memberNamed(members: Members, name: string): Member {
+  const member = members.named(name);
+  if (member !== undefined) return member;
+  const names = members.all().map((one) => one.name);
+  throw new ZkraftError('peer_not_found', `no member is called "${name}"; there are: ${names.join(', ') || 'none'}`, {
+    field: 'name',
+  });
+}
+
+const refused = (why: string): ZkraftError => new ZkraftError('membership_refused', why);
+const busy = (why: string): ZkraftError => new ZkraftError('membership_busy', `${why}; try again`);

@@ -1,0 +1,462 @@
+/**
+ * One node of a replicated log: what the host of a state machine holds in its hand.
+ *
+ * It is the seam's `ReplicatedLog` and more: commands in sessions, members, transfers. A node begins in one of three
+ * ways. With a log, it goes on. With `bootstrap` and no log, it begins a cluster of itself, once. With neither it waits,
+ * under an id of its own, until a leader adds it, and then makes its log for that leader's cluster (rule 7).
+ */
+import { randomUUID } from 'node:crypto';
+import { type Logger, ZkraftError } from '../../common/index.ts';
+import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
+import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
+import { EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
+import { encodeCommand } from './command.ts';
+import { Driver } from './driver.ts';
+import { NotLeaderError } from './errors.ts';
+import { idsOf, type Member, roleOf } from './members.ts';
+import { Membership, type MembershipRules } from './membership.ts';
+import type { NodeObserver } from './observer.ts';
+import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
+import type { ConnectTransport, NodeTransport, PeerIdentity, Runtime, TransportHost } from './ports.ts';
+import type { ProposalLimits } from './proposals.ts';
+import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
+import type { SnapshotPolicy } from './snapshot-policy.ts';
+import type { NodeMeasures, NodeStatus, PeerStatus, SnapshotInfo } from './status.ts';
+import { transferLeadership, until } from './transfer.ts';
+
+export interface RaftNodeOptions<Result> {
+  readonly name: string;
+  /** host:port that peers dial. */
+  readonly raftAddress: string;
+  /** host:port of the state machine's service; told to those who ask for the leader. */
+  readonly clientAddress: string;
+  readonly place: NodePlace;
+  /** Whether a place without a log begins a new cluster. Ignored where there is one. */
+  readonly bootstrap: boolean;
+  readonly connect: ConnectTransport;
+  readonly heartbeatTimeoutMs: number;
+  readonly electionTimeoutMs: number;
+  readonly snapshots: SnapshotPolicy;
+  readonly proposals: ProposalLimits;
+  readonly membership: MembershipRules;
+  readonly maxMessageBytes: number;
+  readonly stall: DiskStallWatch;
+  readonly freeSpace: FreeSpaceGuard | undefined;
+  readonly codec: ResultCodec<Result> | undefined;
+  readonly runtime: Runtime;
+  readonly observer: NodeObserver;
+  readonly logger: Logger;
+  /** The node has ended by itself: the disk failed, say. The process should end too. */
+  readonly onFatal: (error: ZkraftError) => void;
+}
+
+export interface CommandOptions {
+  /** Applied once, however often it is proposed. Of one session one command may be on its way at a time. */
+  readonly session?: { readonly id: number; readonly sequence: number };
+}
+
+/** What there is once a log is open. */
+interface Running<Result> extends OpenPlace {
+  readonly driver: Driver<Result>;
+  readonly state: ReplicatedState<Result>;
+  readonly membership: Membership<Result>;
+}
+
+export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
+  readonly #options: RaftNodeOptions<Result>;
+  readonly #listeners = new Set<(status: NodeStatus) => void>();
+  #incarnation: Incarnation = { nodeId: NO_NODE, incarnationId: '' };
+  #open: OpenPlace | undefined;
+  #machine: StateMachine<Result> | undefined;
+  #transport: NodeTransport | undefined;
+  #running: Running<Result> | undefined;
+  #joining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #told = '';
+
+  constructor(options: RaftNodeOptions<Result>) {
+    this.#options = options;
+  }
+
+  /** Takes the place and checks what is in it; `start` does the rest. */
+  async open(): Promise<void> {
+    const { place, bootstrap, logger, name } = this.#options;
+    this.#open = await place.open();
+    if (this.#open !== undefined) {
+      const { nodeId, incarnationId } = this.#open.log.identity;
+      this.#incarnation = { nodeId, incarnationId };
+      return;
+    }
+    this.#incarnation = await place.incarnation();
+    if (!bootstrap) return;
+    const clusterId = randomUUID();
+    const { nodeId } = this.#incarnation;
+    this.#open = await place.create(clusterId, this.#incarnation, { ...EMPTY_CONF_STATE, voters: [nodeId] });
+    logger.info({ cluster_id: clusterId, node: name, incarnation: nodeId }, 'began a new cluster');
+  }
+
+  async start(machine: StateMachine<Result>): Promise<void> {
+    if (this.#machine !== undefined) throw new ZkraftError('internal', 'the log was started twice');
+    this.#machine = machine;
+    this.#transport = await this.#options.connect(this);
+    if (this.#open !== undefined) return await this.#run(this.#open);
+    this.#options.logger.info(
+      { node: this.#options.name, incarnation: this.#incarnation.nodeId },
+      'no log here, and no bootstrap: this node waits until a leader adds it',
+    );
+  }
+
+  // Commands and reads.
+
+  propose(data: Uint8Array, options: CommandOptions = {}): Promise<Applied<Result>> {
+    const { session } = options;
+    if (session === undefined)
+      return this.#withDriver((driver) => driver.propose(encodeCommand({ kind: 'plain', data })));
+    if (this.#options.codec === undefined) {
+      return Promise.reject(new ZkraftError('internal', 'commands in sessions need a codec of results'));
+    }
+    const { id, sequence } = session;
+    return this.#withDriver((driver) =>
+      driver.propose(encodeCommand({ kind: 'session', session: id, sequence, data })),
+    );
+  }
+
+  /** The id for `CommandOptions.session`; number the commands from 1. */
+  async openSession(): Promise<number> {
+    return (await this.#withDriver((driver) => driver.propose(encodeCommand({ kind: 'open-session' })))).index;
+  }
+
+  async closeSession(session: number): Promise<void> {
+    await this.#withDriver((driver) => driver.propose(encodeCommand({ kind: 'close-session', session })));
+  }
+
+  readIndex(): Promise<number> {
+    return this.#withDriver((driver) => driver.readIndex());
+  }
+
+  // What is.
+
+  status(): NodeStatus {
+    const running = this.#running;
+    const { name } = this.#options;
+    const leader = this.#leader();
+    return {
+      state: this.#state(),
+      nodeId: name,
+      clusterId: this.#open?.log.identity.clusterId ?? '',
+      leaderId: leader?.name,
+      leaderAddress: leader?.clientAddress,
+      term: running?.driver.term ?? 0,
+      commitIndex: running?.driver.commitIndex ?? 0,
+      appliedIndex: running?.state.appliedIndex ?? 0,
+      snapshotIndex: running?.driver.snapshotIndex ?? 0,
+      peers: running === undefined ? 0 : idsOf(running.state.confState).length,
+      incarnation: this.#incarnation.nodeId,
+      isWaiting: this.#open === undefined,
+    };
+  }
+
+  onStateChange(listener: (status: NodeStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** From this node's own record: needs no leader (rule 11). A leader adds how far each peer is. */
+  async peers(): Promise<readonly PeerStatus[]> {
+    const running = this.#running;
+    if (running === undefined) return [];
+    const { driver, state } = running;
+    const core = driver.leads ? await driver.coreStatus().catch(() => undefined) : undefined;
+    const nowMs = this.#options.runtime.now();
+    return idsOf(state.confState).map((id) => {
+      const progress = core?.progress.get(id);
+      return {
+        ...(state.members.get(id) ?? strangerOf(id)),
+        role: roleOf(state.confState, id) ?? 'learner',
+        isSelf: id === driver.id,
+        isLeader: id === driver.lead,
+        ...(core !== undefined &&
+          progress !== undefined && {
+            progress: {
+              matchIndex: progress.match,
+              lagEntries: core.lastIndex - progress.match,
+              state: progress.state,
+              isInTouch: id === driver.id || driver.contacts.isInTouch(id, nowMs),
+              silentMs: driver.contacts.silentForMs(id, nowMs),
+            },
+          }),
+      };
+    });
+  }
+
+  /** The ones on this node's disk, oldest first. */
+  snapshotInfo(): readonly SnapshotInfo[] {
+    return (this.#running?.log.recordedSnapshots() ?? []).filter(({ index }) => index > 0);
+  }
+
+  async measure(): Promise<NodeMeasures> {
+    const { state, term, commitIndex, appliedIndex, peers } = this.status();
+    const lags = (await this.peers()).flatMap(({ name, isSelf, progress }) =>
+      isSelf || progress === undefined ? [] : [[name, progress.lagEntries] as const],
+    );
+    return {
+      state: { Leader: 2, Candidate: 1, Follower: 0, Learner: 0, Shutdown: -1 }[state],
+      term,
+      commitIndex,
+      appliedIndex,
+      peers,
+      leads: state === 'Leader',
+      proposalsInFlight: this.#running?.driver.proposalsInFlight ?? 0,
+      messagesDropped: this.#running?.driver.messagesDropped ?? 0,
+      sessions: this.#running?.state.sessions ?? 0,
+      peerLagEntries: new Map(lags),
+    };
+  }
+
+  // Members and leadership.
+
+  /** Asks whoever is at `raftAddress` who it is, and adds it as a learner. */
+  async addPeer(raftAddress: string): Promise<Member> {
+    const { membership, log } = this.#require();
+    const transport = this.#transport;
+    if (transport === undefined) throw stopping();
+    const { clusterId, ...member } = await transport.identify(raftAddress);
+    if (clusterId !== undefined && clusterId !== log.identity.clusterId) {
+      throw new ZkraftError(
+        'membership_refused',
+        `${raftAddress} is "${member.name}" of another cluster, ${clusterId}; two clusters never merge. ` +
+          'To use that machine here, give its node an empty raft directory',
+      );
+    }
+    return await membership.add(member);
+  }
+
+  promote(name: string, force = false): Promise<void> {
+    return this.#withRunning(({ membership }) => membership.promote(name, force));
+  }
+
+  removePeer(name: string, force = false): Promise<void> {
+    return this.#withRunning(({ membership }) => membership.remove(name, force));
+  }
+
+  /** To the voter of that name, or to the one that has most of the log. Resolves with the name of the new leader. */
+  transferLeadership(to?: string): Promise<string> {
+    const { runtime, electionTimeoutMs: timeoutMs } = this.#options;
+    return this.#withRunning(({ driver, state }) => transferLeadership({ driver, state, runtime, timeoutMs }, to));
+  }
+
+  /** Hands over if somebody can take over; else leads no more all the same. */
+  async stepDown(): Promise<void> {
+    try {
+      await this.transferLeadership();
+    } catch (error) {
+      const { code } = ZkraftError.from(error);
+      if (code !== 'transfer_failed' && code !== 'membership_refused') throw error;
+      await this.#require().driver.call((core) => core.stepDown());
+    }
+  }
+
+  // The end.
+
+  close(): Promise<void> {
+    return this.stop({ transfer: false });
+  }
+
+  /** With `transfer`, a leader hands over before it goes, so that writes stop for a moment only. */
+  stop(options: { readonly transfer: boolean }): Promise<void> {
+    this.#closing ??= this.#shutDown(options.transfer);
+    return this.#closing;
+  }
+
+  async #shutDown(transfer: boolean): Promise<void> {
+    const { logger } = this.#options;
+    await this.#joining?.catch(() => {});
+    if (transfer && this.#running?.driver.leads === true) {
+      await this.transferLeadership().then(
+        (to) => logger.info({ to }, 'leadership was handed over'),
+        (error: unknown) => logger.warn({ reason: ZkraftError.from(error).message }, 'leadership was not handed over'),
+      );
+    }
+    await this.#running?.driver.stop().catch(() => {});
+    await this.#transport?.close();
+    await this.#open?.log.close().catch((error: unknown) => logger.error({ err: error }, 'the log did not close'));
+    this.#tell();
+  }
+
+  // What the transport asks.
+
+  identity(): PeerIdentity {
+    return { ...this.#self(), clusterId: this.#open?.log.identity.clusterId };
+  }
+
+  async admit(peer: PeerIdentity, to: NodeId): Promise<void> {
+    if (this.#closing !== undefined) throw stopping();
+    const { name } = this.#options;
+    if (to !== this.#incarnation.nodeId) {
+      throw foreign(
+        `"${peer.name}" asks for incarnation ${to} of "${name}", but this one is ${this.#incarnation.nodeId}: it lost its ` +
+          `disk, or never had it. Remove "${name}" from the cluster, then add it anew`,
+      );
+    }
+    if (peer.clusterId === undefined) throw foreign(`"${peer.name}" is of no cluster yet`);
+    if (this.#open === undefined) await this.#join(peer.clusterId);
+    const clusterId = this.#open?.log.identity.clusterId;
+    if (peer.clusterId !== clusterId) {
+      throw foreign(`"${peer.name}" is of cluster ${peer.clusterId}, and this node of ${clusterId}; they never merge`);
+    }
+    this.#checkIncarnation(peer);
+  }
+
+  receive(message: Parameters<Driver<Result>['receive']>[0]): void {
+    this.#running?.driver.receive(message);
+  }
+
+  unreachable(nodeId: NodeId): void {
+    this.#running?.driver.unreachable(nodeId);
+  }
+
+  snapshotSent(nodeId: NodeId, outcome: 'arrived' | 'failed'): void {
+    this.#running?.driver.snapshotSent(nodeId, outcome);
+  }
+
+  snapshots(): SnapshotStore | undefined {
+    return this.#running?.store;
+  }
+
+  /**
+   * Rule 8. Whoever hears of no leader must be lenient: its record may be old, and the stranger the new leader. The core
+   * does not count a stranger's votes in any case.
+   */
+  #checkIncarnation(peer: PeerIdentity): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { driver, state, membership } = running;
+    const known = state.members.named(peer.name);
+    if (known !== undefined && known.nodeId !== peer.nodeId && driver.lead !== NO_NODE) {
+      throw foreign(
+        `"${peer.name}" is a member as incarnation ${known.nodeId}, and this one is ${peer.nodeId}: it lost its disk. ` +
+          `Remove "${peer.name}" from the cluster, then add it anew`,
+      );
+    }
+    const { clusterId, ...member } = peer;
+    // Its addresses have changed; those who dial it must learn it from the log.
+    if (driver.leads && known?.nodeId === peer.nodeId) void membership.announce(member).catch(() => {});
+  }
+
+  async #join(clusterId: string): Promise<void> {
+    this.#joining ??= (async () => {
+      const { place, logger } = this.#options;
+      this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
+      logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
+      await this.#run(this.#open);
+    })();
+    await this.#joining;
+  }
+
+  // How it runs.
+
+  async #run({ log, store }: OpenPlace): Promise<void> {
+    const { logger, runtime, membership: rules, electionTimeoutMs } = this.#options;
+    const machine = this.#machine;
+    const transport = this.#transport;
+    if (machine === undefined || transport === undefined) throw stopping();
+    const state = new ReplicatedState<Result>(machine, this.#options.codec);
+    const sound = await chooseSnapshot(log, store, (error) => logger.error({ err: error }, 'passed over a snapshot'));
+    if (sound === undefined) state.begin(log.initialState().confState);
+    else {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of store.read(sound.metadata)) chunks.push(chunk);
+      state.restore(Buffer.concat(chunks), sound.metadata);
+      transport.setMembers(state.members.all());
+    }
+    const driver: Driver<Result> = new Driver<Result>({
+      ...this.#options,
+      id: log.identity.nodeId,
+      self: this.#self(),
+      log,
+      store,
+      state,
+      transport,
+      changed: () => this.#tell(),
+      failed: (error) => this.#options.onFatal(error),
+    });
+    const membership = new Membership<Result>({ driver, state, runtime, rules });
+    this.#running = { log, store, driver, state, membership };
+    this.onStateChange(({ state: now }) => {
+      if (now === 'Leader') void this.#announceSelf(electionTimeoutMs);
+    });
+    await driver.start();
+    if (driver.end !== undefined) throw stopping();
+  }
+
+  /** After an election: what this node is called, and where it is, belongs into the record. */
+  async #announceSelf(timeoutMs: number): Promise<void> {
+    const { driver, state, membership } = this.#require();
+    const { runtime, logger } = this.#options;
+    const { term } = driver;
+    await until(runtime, 10 * timeoutMs, () => state.appliedTerm === term || driver.term !== term || !driver.leads);
+    if (driver.term !== term || !driver.leads) return;
+    await membership.announce(this.#self()).catch((error: unknown) => {
+      logger.warn({ reason: ZkraftError.from(error).message }, 'the addresses of this node are not in the record yet');
+    });
+  }
+
+  #self(): Member {
+    const { name, raftAddress, clientAddress } = this.#options;
+    return { ...this.#incarnation, name, raftAddress, clientAddress };
+  }
+
+  #leader(): Pick<Member, 'name' | 'clientAddress'> | undefined {
+    const running = this.#running;
+    if (running === undefined || running.driver.lead === NO_NODE) return undefined;
+    const { driver, state } = running;
+    return driver.lead === driver.id ? this.#self() : state.members.get(driver.lead);
+  }
+
+  #state(): RaftState {
+    const running = this.#running;
+    if (this.#closing !== undefined && running?.driver.end !== undefined) return 'Shutdown';
+    if (running === undefined) return this.#closing === undefined ? 'Follower' : 'Shutdown';
+    const { driver, state } = running;
+    if (driver.end !== undefined) return 'Shutdown';
+    if (driver.role === 'leader') return 'Leader';
+    if (driver.role !== 'follower') return 'Candidate';
+    return roleOf(state.confState, driver.id) === 'voter' ? 'Follower' : 'Learner';
+  }
+
+  #tell(): void {
+    const status = this.status();
+    const told = JSON.stringify([status.state, status.leaderId, status.leaderAddress, status.peers]);
+    if (told === this.#told) return;
+    this.#told = told;
+    for (const listener of this.#listeners) listener(status);
+  }
+
+  #require(): Running<Result> {
+    if (this.#closing !== undefined && this.#running?.driver.leads !== true) throw stopping();
+    if (this.#running !== undefined) return this.#running;
+    throw new NotLeaderError('this node waits to be added to a cluster', undefined);
+  }
+
+  async #withRunning<T>(work: (running: Running<Result>) => Promise<T>): Promise<T> {
+    return await work(this.#require());
+  }
+
+  #withDriver<T>(work: (driver: Driver<Result>) => Promise<T>): Promise<T> {
+    return this.#withRunning(({ driver }) => work(driver));
+  }
+}
+
+/** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
+const strangerOf = (nodeId: NodeId): Member => ({
+  nodeId,
+  name: '',
+  incarnationId: '',
+  raftAddress: '',
+  clientAddress: '',
+});
+
+const stopping = (): ZkraftError => new ZkraftError('shutting_down', 'this node is stopping; nothing was done');
+const foreign = (why: string): ZkraftError => new ZkraftError('peer_refused', why);

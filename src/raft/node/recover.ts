@@ -1,0 +1,150 @@
+/**
+ * The last way out, when a majority is lost for good: one node's log becomes a new cluster of that node alone.
+ *
+ * Offline, and only with explicit consent: what the lost majority had committed and this node has not is gone, and what
+ * this node has is taken for committed, all of it. The result has another cluster id and another incarnation, so that no
+ * node of the old cluster ever speaks with it again (rule 7); they are wiped and added anew. The old files are kept
+ * beside, in `before-recover-...`.
+ *
+ * A new log is written from the old one: the same snapshot with this node as its only member, the same entries behind
+ * it, with changes of members made empty, and a term above the old. Only when all is durable the folders change places.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZkraftError } from '../../common/index.ts';
+import { encodeConfChange } from '../core/index.ts';
+import { syncDir } from '../storage/durable-files.ts';
+import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
+import { type ConfState, EMPTY_CONF_STATE, type Entry, NO_NODE } from '../types.ts';
+import { encodeMembers, type Member, Members } from './members.ts';
+import { inspectFolder, openOffline } from './offline.ts';
+import { FolderPlace, mintNodeId, type OpenPlace } from './place.ts';
+import { decodeImage, imageHeader } from './snapshot-image.ts';
+
+export interface RecoverOptions {
+  readonly dir: string;
+  /** That the operator knows what may be lost. */
+  readonly consent: boolean;
+}
+
+export interface Recovered {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly oldClusterId: string;
+  readonly lastIndex: number;
+  /** Where the old files are. */
+  readonly backup: string;
+}
+
+const FILES = ['log', 'end.mark', 'snapshots', 'incarnation.json', 'identity.json'] as const;
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<Recovered> {
+  if (!consent) {
+    throw new ZkraftError(
+      'usage',
+      'recovery drops what this node does not have, even if it was committed, and cuts this node off from its cluster ' +
+        'for good. Only when a majority is lost: repeat with --force-new-cluster',
+    );
+  }
+  const report = await inspectFolder(dir);
+  const own = report.peers.find(({ isSelf }) => isSelf);
+  const { nodeName, clusterId: oldClusterId } = report.identity;
+  const clusterId = randomUUID();
+  const member: Member = {
+    nodeId: mintNodeId(),
+    name: nodeName,
+    incarnationId: randomUUID(),
+    raftAddress: own?.raftAddress ?? '',
+    clientAddress: own?.clientAddress ?? '',
+  };
+  const fresh = join(dir, 'recover-new');
+  await rm(fresh, { recursive: true, force: true });
+  const old = await openOffline(dir);
+  try {
+    await copy(old, fresh, clusterId, member);
+  } finally {
+    await old.log.close();
+  }
+  const backup = await swap(dir, fresh);
+  return { name: nodeName, clusterId, oldClusterId, lastIndex: report.lastIndex, backup };
+}
+
+async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Member): Promise<void> {
+  const alone: ConfState = { ...EMPTY_CONF_STATE, voters: [member.nodeId] };
+  const stallWatch = new DiskStallWatch({ electionTimeoutMs: 60_000, now: () => performance.now() });
+  const place = await new FolderPlace({ dir: fresh, nodeName: member.name, stallWatch }).create(
+    clusterId,
+    member,
+    alone,
+  );
+  const { log } = place;
+  try {
+    const { term } = old.log.initialState().hardState;
+    const hardState = { term: term + 1, vote: NO_NODE, commit: 0 };
+    const sound = await chooseSnapshot(old.log, old.store, () => {});
+    let next = 1;
+    if (sound !== undefined) {
+      const metadata = { ...sound.metadata, confState: alone };
+      await copySnapshot(old, place, sound.metadata, metadata, member);
+      await log.append({ snapshot: metadata, hardState: { ...hardState, commit: metadata.index } });
+      next = metadata.index + 1;
+    }
+    const last = old.log.lastIndex();
+    while (next <= last) {
+      const page = old.log.entries(next, last + 1, PAGE_BYTES) ?? [];
+      if (page.length === 0) throw new ZkraftError('log_corrupt', `entry ${next} is missing`);
+      await log.append({
+        entries: page.map((entry) => withoutOthers(entry, member)),
+        hardState: { ...hardState, commit: next - 1 },
+      });
+      next += page.length;
+    }
+    await log.append({ hardState: { ...hardState, commit: last } });
+  } finally {
+    await log.close();
+  }
+}
+
+/** The first entry of all makes this node the first member; every other change of members becomes empty. */
+function withoutOthers(entry: Entry, member: Member): Entry {
+  const { index, term } = entry;
+  if (index === 1) {
+    const change = { kind: 'add-voter', nodeId: member.nodeId } as const;
+    return { index, term, ...encodeConfChange({ version: 1, change, context: encodeMembers([member]) }) };
+  }
+  return entry.type === 'normal' ? entry : { index, term, type: 'normal', data: new Uint8Array(0) };
+}
+
+async function copySnapshot(
+  old: OpenPlace,
+  place: OpenPlace,
+  from: Parameters<OpenPlace['store']['read']>[0],
+  to: Parameters<OpenPlace['store']['create']>[0],
+  member: Member,
+): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of old.store.read(from)) chunks.push(chunk);
+  const { sessions, state } = decodeImage(Buffer.concat(chunks));
+  const members = Members.NONE.changed(encodeMembers([member]), to.confState).encode();
+  const writer = await place.store.create(to);
+  await writer.write(imageHeader({ members, sessions }));
+  for (let at = 0; at < state.length; at += PAGE_BYTES) await writer.write(state.subarray(at, at + PAGE_BYTES));
+  await writer.finish();
+}
+
+/** The identity goes first and comes last: in between the folder is refused at any start, and both sets of files are there. */
+async function swap(dir: string, fresh: string): Promise<string> {
+  const backup = join(dir, `before-recover-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  await mkdir(backup, { mode: 0o700 });
+  for (const name of [...FILES].reverse())
+    if (existsSync(join(dir, name))) await rename(join(dir, name), join(backup, name));
+  await syncDir(backup);
+  await syncDir(dir);
+  for (const name of FILES) if (existsSync(join(fresh, name))) await rename(join(fresh, name), join(dir, name));
+  await syncDir(dir);
+  await rm(fresh, { recursive: true, force: true });
+  return backup;
+}

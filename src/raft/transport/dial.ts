@@ -1,0 +1,71 @@
+/**
+ * One connection to one peer, for one stream or call: a channel of its own, so that its name is resolved anew, what it
+ * learned of a dead peer does not outlive it, and a snapshot does not share a socket with heartbeats.
+ */
+
+import { ZkraftError } from '../../common/index.ts';
+import { fromServiceError, RemoteError, raftPeer } from '../../common/rpc/index.ts';
+import type { TransportLimits } from './limits.ts';
+import { clientCredentials, type TransportSecurity } from './security.ts';
+
+/** Room for what gRPC and protobuf put around a message. */
+export const FRAME_OVERHEAD_BYTES = 64 * 1024;
+
+export interface Dialling {
+  readonly address: string;
+  readonly security: TransportSecurity;
+  readonly limits: TransportLimits;
+  /** Sees the name in the certificate of who answers; throws to refuse it. */
+  readonly check: (name: string) => void;
+}
+
+export interface Dialled {
+  readonly client: raftPeer.RaftPeerServiceClient;
+  /** What went wrong, told with what the certificate said, which gRPC passes on only as text. */
+  readonly reason: (thrown: unknown) => ZkraftError;
+}
+
+export function dial({ address, security, limits, check }: Dialling): Dialled {
+  let refusal: ZkraftError | undefined;
+  const credentials = clientCredentials(security, (name) => {
+    try {
+      check(name);
+    } catch (error) {
+      refusal = ZkraftError.from(error);
+      throw error;
+    }
+  });
+  const client = new raftPeer.RaftPeerServiceClient(address, credentials, {
+    ...keepaliveOptions(limits),
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_http_proxy': 0,
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.max_receive_message_length': FRAME_OVERHEAD_BYTES,
+    'grpc.max_send_message_length': limits.messageBytesMax + FRAME_OVERHEAD_BYTES,
+    // A write is over when it has left, not when gRPC keeps a copy of it for a second try: else backpressure is lost.
+    'grpc.enable_retries': 0,
+    'grpc.per_rpc_retry_buffer_size': 1,
+  });
+  return { client, reason: (thrown) => refusal ?? failureOf(thrown, address, security) };
+}
+
+export const keepaliveOptions = ({ keepaliveMs }: TransportLimits) => ({
+  'grpc.keepalive_time_ms': keepaliveMs,
+  'grpc.keepalive_timeout_ms': keepaliveMs,
+  'grpc.keepalive_permit_without_calls': 1,
+});
+
+function failureOf(thrown: unknown, address: string, security: TransportSecurity): ZkraftError {
+  if (thrown instanceof ZkraftError && !(thrown instanceof RemoteError)) return thrown;
+  const remote = fromServiceError(thrown);
+  // What the other side said in so many words.
+  if (remote.code !== 'coordinator_unavailable' && remote.code !== 'cancelled' && remote.code !== 'internal')
+    return remote;
+  const means = security.mode === 'insecure' ? 'in plain text' : 'with TLS and a certificate of our authority';
+  return new ZkraftError(
+    'peer_unreachable',
+    `${address} does not answer ${means} (${remote.message}); see that the node runs, that this is its Raft address, and ` +
+      'that both have certificates of one authority',
+    { cause: thrown },
+  );
+}
