@@ -12,7 +12,7 @@ import { bootstrap, filesUnder, ROOT } from './bootstrap.mjs';
 /** One file at a time, after the others: */
 const ALONE = [
   // Whole networks of processes, which are told apart from dead ones by time.
-  /^test\/(hostile|scenarios|soak|endurance|launch|bench|readme|raft/processes)\//,
+  /^test\/(hostile|scenarios|soak|endurance|launch|bench|readme|raft\/processes)\//,
   // What takes how long, which neighbours would change.
   /^test\/(worker\/heartbeats|coordinator\/verification-load|prover\/prepare-key)\.slow\./,
 ];
