@@ -106,6 +106,7 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
     return false;
   }
   raft.log.restore(snapshot);
+  raft.restoredIndex = index;
   restoreConfiguration(raft, confState);
   return true;
 }

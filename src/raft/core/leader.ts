@@ -2,9 +2,10 @@
  * What a leader does with proposals and answers. Paper, sections 5.3 and 5.4; thesis 3.10 and 4.
  */
 import { NO_NODE, type NodeId } from '../types.ts';
-import { decodeConfChange, stepsOf } from './conf-change.ts';
+import { decodeConfChange, pathOf, stepsOf } from './conf-change.ts';
 import { isJoint } from './configuration.ts';
 import { RaftConfigError } from './errors.ts';
+import { whyImpossible } from './membership.ts';
 import type { AppendResponse, HeartbeatResponse, PeerMessage, ProposedEntry } from './message.ts';
 import type { ProposalOutcome, StepOutcome } from './outcomes.ts';
 import type { Progress } from './progress.ts';
@@ -59,12 +60,12 @@ function whyNotNow(raft: Raft, entry: ProposedEntry): string | undefined {
   if (typeof change === 'string') return change;
   if (change === undefined || raft.config.disableConfChangeValidation) return undefined;
   const joint = isJoint(raft.tracker.configuration);
-  const leaves = stepsOf(change).length === 0;
   if (raft.pendingConfIndex > raft.log.applied)
     return `entry ${raft.pendingConfIndex} may be one, and ${raft.log.applied} is applied`;
-  if (joint && !leaves) return 'the joint configuration must be left first';
-  if (!joint && leaves) return 'there is no joint configuration to leave';
-  return undefined;
+  if (joint && pathOf(change) !== 'leave-joint') return 'the joint configuration must be left first';
+  if (!joint && stepsOf(change).length === 0) return 'there is no joint configuration to leave';
+  // Nothing else is on its way, so this is the configuration in which it will be applied.
+  return whyImpossible(raft, change);
 }
 
 /** A change, none, or why its bytes say nothing: those must not get into the log, for no node could apply them. */

@@ -1,9 +1,10 @@
 /**
  * What a node does when its configuration changes: on a committed change, and on a snapshot. Thesis, chapter 4.
  */
-import { type ConfState, NO_NODE } from '../types.ts';
+import { type ConfState, type LogIndex, NO_NODE } from '../types.ts';
 import { type ConfChange, pathOf, stepsOf } from './conf-change.ts';
 import { describeConfiguration, isVoter, toConfState } from './configuration.ts';
+import { RaftConfigError } from './errors.ts';
 import {
   type ChangeContext,
   enterJoint,
@@ -29,8 +30,20 @@ function changed(raft: Raft, change: ConfChange): Membership {
   return enterJoint(raft.tracker, path === 'enter-joint-auto-leave', stepsOf(change), context);
 }
 
+/** Why this change cannot be made to the configuration as it is; committed, it would stop every node. */
+export function whyImpossible(raft: Raft, change: ConfChange): string | undefined {
+  try {
+    changed(raft, change);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RaftConfigError) return error.message;
+    throw error;
+  }
+}
+
 /** Throws `RaftConfigError` for a change that cannot be; all nodes then throw alike. */
-export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
+export function applyConfChange(raft: Raft, change: ConfChange, index: LogIndex | undefined): ConfState {
+  if (index !== undefined && index <= raft.restoredIndex) return toConfState(raft.tracker.configuration);
   return switchTo(raft, changed(raft, change));
 }
 

@@ -50,6 +50,8 @@ export class Raft {
   transferee: NodeId = NO_NODE;
   /** No configuration change is proposed before this index is applied: it may hold one. */
   pendingConfIndex: LogIndex = 0;
+  /** Of the last snapshot that replaced the log: its configuration holds all changes up to there. */
+  restoredIndex: LogIndex = 0;
   /** Of payload in this leader's log that is not applied. */
   uncommittedBytes = 0;
 
@@ -250,8 +252,8 @@ export class Raft {
   step(message: Message): StepOutcome {
     if (message.type === 'storage-append-response') return this.#written(message);
     if (message.type === 'storage-apply-response') return this.#applied(message);
-    // A request of no term passes to whoever is in charge.
-    if (message.term !== 0) {
+    // Requests are of no term: they pass to whoever is in charge. All else is of one, also if it says 0.
+    if (message.type !== 'propose' && message.type !== 'read-index') {
       if (message.term > this.term && !this.#enterTermOf(message)) return 'handled';
       if (message.term < this.term) {
         this.#answerOldTerm(message);

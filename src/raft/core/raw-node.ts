@@ -5,7 +5,7 @@
  * to call `advance`) are numbered in README.md; with `asyncStorageWrites` there is no `advance`, and the host's two
  * threads give the responses that come with their work to `step`.
  */
-import { type ConfState, EMPTY_HARD_STATE, type HardState, NO_NODE, type NodeId } from '../types.ts';
+import { type ConfState, EMPTY_HARD_STATE, type HardState, type LogIndex, NO_NODE, type NodeId } from '../types.ts';
 import { type ConfChange, encodeConfChange } from './conf-change.ts';
 import { invariant, RaftConfigError } from './errors.ts';
 import { onSnapshotReport, onUnreachable, proposeAsLeader, transferTo } from './leader.ts';
@@ -103,10 +103,13 @@ export class RawNode {
 
   /**
    * For every committed entry that is a configuration change, when it is applied, also if the host then decides
-   * against it: give a change of no steps for that. The state is what a snapshot at that entry must hold.
+   * against it: give an update of node 0 for that. The state is what a snapshot at that entry must hold.
+   *
+   * With asynchronous writes, give the entry's index: a change that was handed out before a snapshot came in, and is
+   * applied after, is in the snapshot's configuration already and is passed over.
    */
-  applyConfChange(change: ConfChange): ConfState {
-    return applyConfChange(this.#raft, change);
+  applyConfChange(change: ConfChange, index?: LogIndex): ConfState {
+    return applyConfChange(this.#raft, change, index);
   }
 
   /** Answers with a `ReadState` of the same context in some later `Ready`. */
@@ -246,7 +249,7 @@ export class RawNode {
     raft.log.append(changes.map((change, i) => ({ term: 1, index: i + 1, ...encodeConfChange(change) })));
     raft.log.commitTo(members.length);
     // At once, so that an election is possible; applying the entries then changes nothing.
-    for (const change of changes) applyConfChange(raft, change);
+    for (const change of changes) applyConfChange(raft, change, undefined);
   }
 
   // What is.

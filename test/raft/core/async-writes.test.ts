@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  encodeConfChange,
   MemoryStorage,
   type Message,
   RawNode,
@@ -8,7 +9,7 @@ import {
   type StorageAppend,
   type StorageApply,
 } from '../../../src/raft/core/index.ts';
-import { bytes, confState, entry, snapshotAt } from './cluster.ts';
+import { add, bytes, confState, entry, snapshotAt } from './cluster.ts';
 
 /** One core with asynchronous writes; the test decides when each write and each application is done. */
 class AsyncNode {
@@ -216,6 +217,31 @@ describe('with asynchronous writes', () => {
     assert.equal(node.raw.status().applied, 5);
   });
 
+  it('a change of the configuration that a snapshot has overtaken is passed over', () => {
+    const node = new AsyncNode([1, 2, 3]);
+    const change = { version: 2, transition: 'joint-explicit', changes: [add(4)], context: new Uint8Array(0) } as const;
+    node.raw.step({
+      type: 'append',
+      from: 2,
+      to: 1,
+      term: 1,
+      previous: { term: 0, index: 0 },
+      entries: [{ term: 1, index: 1, ...encodeConfChange(change) }],
+      commit: 1,
+    });
+    node.ready();
+    node.acknowledge();
+    assert.deepEqual(indexes(node.ready().committedEntries), [1]);
+    const joint = confState([1, 2, 3, 4], { votersOutgoing: [1, 2, 3] });
+    node.raw.step({ type: 'snapshot', from: 2, to: 1, term: 1, snapshot: snapshotAt(5, 1, joint) });
+    assert.deepEqual(node.raw.applyConfChange(change, 1), joint);
+    node.applied();
+    node.ready();
+    while (node.appends.length > 0) node.acknowledge();
+    assert.equal(node.raw.status().applied, 5);
+    assert.throws(() => node.raw.applyConfChange(change, 6), /already joint/);
+  });
+
   it('entries are applied only when they are durable here', () => {
     const node = new AsyncNode([1, 2, 3]);
     node.from(2, 1, [0, 0], [1, 1], 2);
@@ -242,6 +268,23 @@ describe('with asynchronous writes', () => {
       if (node.raw.hasReady()) pages.push(indexes(node.ready().committedEntries));
     }
     assert.deepEqual(pages, [[1, 2], [3, 4], [5, 6], [7]]);
+  });
+
+  it('a page that fills the limit to the byte leaves no room for another', () => {
+    // An empty entry counts 6, one with a byte of data 9.
+    const node = new AsyncNode([1], { maxCommittedBytesPerReady: 15 });
+    node.lead();
+    node.raw.propose(bytes('a'));
+    node.ready();
+    node.acknowledge();
+    assert.deepEqual(indexes(node.ready().committedEntries), [1, 2]);
+    node.raw.propose(bytes('b'));
+    node.ready();
+    while (node.appends.length > 0) node.acknowledge();
+    assert.equal(node.raw.status().commit, 3);
+    assert.deepEqual(node.ready().committedEntries, []);
+    node.applied();
+    assert.deepEqual(indexes(node.ready().committedEntries), [3]);
   });
 
   it('advance is refused', () => {

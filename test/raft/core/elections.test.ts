@@ -84,7 +84,7 @@ describe('pre-vote', () => {
     cluster.tick(1, 1);
     cluster.tick(3, 10);
     cluster.settle();
-    assert.ok(cluster.raw(1).status().term > 3);
+    assert.ok(cluster.raw(1).status().term > 3, 'a later term');
   });
 
   it('lets a node with a high term and a short log end its own isolation', () => {
@@ -116,6 +116,17 @@ describe('check-quorum', () => {
     assert.equal(node.status.role, 'leader', 'it heard one during the first timeout');
     node.tick(10);
     assert.deepEqual([node.status.role, node.status.lead], ['follower', 0]);
+  });
+
+  it('gives a member that was just added one timeout to say its first word', () => {
+    const cluster = new Cluster(confState([1]), { checkQuorum: true });
+    cluster.campaign(1);
+    cluster.tick(1, 9);
+    cluster.change(1, [add(2)]);
+    cluster.tick(1, 1);
+    assert.deepEqual(cluster.leaders(), [1]);
+    cluster.tick(1, 10);
+    assert.deepEqual(cluster.leaders(), []);
   });
 
   it('counts both halves of a joint configuration', () => {

@@ -72,7 +72,7 @@ describe('a follower that is replicated to', () => {
     const node = leading({ maxInflightMessages: 3 });
     assert.deepEqual([propose(node), propose(node), propose(node), propose(node)], [1, 1, 1, 0]);
     assert.equal(of(node, 2).inflights.count, 3);
-    assert.ok(of(node, 2).blocked);
+    assert.equal(of(node, 2).blocked, true);
   });
 
   it('an acknowledgement frees all messages before it, and what waited goes', () => {
@@ -109,7 +109,7 @@ describe('a follower that is replicated to', () => {
       appends.map(({ entries }) => entries.length),
       [0],
     );
-    assert.ok(of(node, 2).blocked);
+    assert.equal(of(node, 2).blocked, true);
   });
 
   it('gets as many entries in one message as its limit of bytes allows, but one always', () => {

@@ -69,11 +69,11 @@ describe('the unstable tail', () => {
     tail.replaceFrom(entries(5, [1]));
     tail.restore(snapshotAt(9, 2, confState([1])));
     assert.deepEqual([tail.offset, tail.lastIndex, tail.term(9), tail.term(5)], [10, 9, 2, undefined]);
-    assert.ok(tail.pendingSnapshot());
+    assert.notEqual(tail.pendingSnapshot(), undefined);
     tail.handOver();
     assert.equal(tail.pendingSnapshot(), undefined);
     tail.snapshotStableTo(8);
-    assert.ok(tail.snapshot);
+    assert.notEqual(tail.snapshot, undefined);
     tail.snapshotStableTo(9);
     assert.equal(tail.snapshot, undefined);
   });
@@ -198,7 +198,7 @@ describe('the log', () => {
             known = Math.max(known, last);
             const now = terms(made.slice(1, made.lastIndex() + 1, ALL));
             assert.deepEqual(now.slice(0, last), leader.slice(0, last));
-            assert.ok(made.committed <= known);
+            assert.ok(made.committed <= known, `${made.committed} committed, ${known} vouched for`);
           }
           made.tryAppend(message(made.committed, leader.length, leader.length));
           assert.deepEqual(terms(made.slice(1, leader.length + 1, ALL)), leader);
@@ -252,8 +252,8 @@ describe('a majority', () => {
           assert.equal(index, ALL);
           return;
         }
-        assert.ok(have(index) > ids.size / 2);
-        assert.ok(have(index + 1) <= ids.size / 2);
+        assert.ok(have(index) > ids.size / 2, `${index} is not on a majority`);
+        assert.ok(have(index + 1) <= ids.size / 2, `${index + 1} is on a majority too`);
       }),
       { numRuns: 500 },
     );

@@ -103,6 +103,26 @@ describe('changing the members of a cluster', () => {
     assert.deepEqual(cluster.member(4).confState, confState([1, 2, 3, 4]));
   });
 
+  it('never commits a change that no node could apply', () => {
+    const node = new LoneNode({ voters: [1] });
+    node.elect();
+    const why = (one: ConfChange): string => {
+      const outcome = node.raw.proposeConfChange(one);
+      node.drain();
+      return outcome.status === 'appended' ? (outcome.refusedChange ?? 'none') : outcome.status;
+    };
+    assert.match(why(change([remove(1)])), /removed all voters/);
+    assert.match(why(change([learn(1)])), /removed all voters/);
+    assert.equal(why(change([add(2), remove(3)], { transition: 'joint-explicit' })), 'none');
+    node.acknowledge(2, node.status.lastIndex);
+    // Empty, but by its transition a way in and not out.
+    assert.match(why(change([], { transition: 'joint-explicit' })), /must be left first/);
+    node.acknowledge(2, node.status.lastIndex);
+    assert.equal(why(change([])), 'none');
+    node.acknowledge(2, node.status.lastIndex);
+    assert.deepEqual([...node.status.configuration.outgoing], []);
+  });
+
   it('leaves a joint configuration by itself also under a leader that did not enter it', () => {
     const state = confState([1, 2, 3], { votersOutgoing: [1, 2], autoLeave: true });
     const cluster = new Cluster(state);
@@ -172,7 +192,10 @@ describe('changing the members of a cluster', () => {
     assert.equal(node.status.commit, 1);
     const told = node.acknowledge(3, 2);
     assert.equal(node.status.commit, 3, 'two of four had the last entry, two of three are enough');
-    assert.ok(told.some((message) => message.type === 'append' && message.commit === 3));
+    assert.equal(
+      told.some((message) => message.type === 'append' && message.commit === 3),
+      true,
+    );
   });
 
   it('answers of a node that was removed are not heard', () => {
@@ -333,7 +356,7 @@ describe('any sequence of changes', () => {
 
   it('keeps what is known of those that stay', () => {
     const known = START.progress.get(1);
-    assert.ok(known);
+    assert.ok(known, 'the first member');
     known.acknowledge(7);
     const grown = simpleChange(START, [add(2)], CONTEXT);
     assert.deepEqual([grown.progress.get(1)?.match, grown.progress.get(2)?.match], [7, 0]);

@@ -30,6 +30,12 @@ describe('paper 5.1: terms', () => {
     assert.deepEqual(node.append(2, 2, [0, 0], [2]), []);
     assert.deepEqual([node.status.term, node.status.lead, node.terms], [3, 0, []]);
   });
+
+  it('nor does one that says it is of no term', () => {
+    const node = new LoneNode({ hardState: { term: 3 } });
+    assert.deepEqual(node.append(2, 0, [0, 0], [2]), []);
+    assert.deepEqual([node.status.lead, node.terms], [0, []]);
+  });
 });
 
 describe('paper 5.2: leader election', () => {

@@ -162,7 +162,7 @@ describe('replaying', () => {
     const expected = lines
       .map((line, i) => ({ line, i }))
       .filter(({ line }) => /^ {2}(?!INFO)|^> |^\d: State|^\d\/\d|^no |^requested|^unknown/.test(line));
-    assert.ok(expected.length > 20);
+    assert.ok(expected.length > 20, `${expected.length} lines`);
     for (const { line, i } of expected) {
       for (const other of [[`${line}!`], []]) {
         const changed = [...lines.slice(0, i), ...other, ...lines.slice(i + 1)].join('\n');

@@ -26,9 +26,7 @@ const INTERACTION: Script['ways'] = Object.fromEntries(
 
 const FOLDERS: readonly (readonly [folder: string, ways: Script['ways']])[] = [
   ['testdata', INTERACTION],
-  ['quorum/testdata', { once: quorumScript }],
   ['quorum', { once: quorumScript }],
-  ['confchange/testdata', { once: confchangeScript }],
   ['confchange', { once: confchangeScript }],
 ];
 
@@ -37,10 +35,10 @@ export function findScripts(root: string): Script[] {
   return FOLDERS.flatMap(([folder, ways]) => {
     const path = join(root, folder);
     if (!existsSync(path)) return [];
-    return readdirSync(path, { withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.txt'))
-      .map((entry) => ({ name: `${folder}/${entry.name}`, path: join(path, entry.name), ways }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.txt'))
+      .sort()
+      .map((name) => ({ name: `${folder}/${name.replaceAll('\\', '/')}`, path: join(path, name), ways }));
   });
 }
 
