@@ -9,3 +9,4 @@ export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/me
 export type { LogObserver, SingleNodeLogOptions } from './single/node.ts';
 export { openSingleNodeLog } from './single/open.ts';
 export * from './storage/index.ts';
+export * from './transport/index.ts';
