@@ -353,6 +353,7 @@ export class Driver<Result> implements PeerEvents {
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
     for (const message of ready.messages) this.#say(message);
+    if (ready.snapshot !== undefined) this.#snapshots.installBegins();
     if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend);
     if (ready.storageApply !== undefined) this.#applies.push(ready.storageApply);
     for (const { context, index } of ready.readStates) this.#reads.confirmed(context, index);
@@ -390,7 +391,7 @@ export class Driver<Result> implements PeerEvents {
     const count = this.#applies.run(
       (entry) => {
         const members = state.members;
-        const effect = state.apply(entry, (change) => this.#core.applyConfChange(change));
+        const effect = state.apply(entry, (change) => this.#core.applyConfChange(change, entry.index));
         const proposal = this.#proposals.applied(entry.index, entry.term);
         if (effect.kind === 'refused') proposal?.reject(effect.error);
         else proposal?.resolve({ index: effect.index, term: effect.term, result: effect.result });
