@@ -283,6 +283,7 @@ export const ERROR_TABLE = {
     4,
     'The disk of the replicated log is nearly full. Nothing was written; make room.',
   ),
+  file_exists: row(409, 'ALREADY_EXISTS', false, 2, 'The file is there already, and is not written over unasked.'),
   bench_failed: row(
     500,
     'INTERNAL',

@@ -6,6 +6,7 @@ import { sourceFiles } from './source-tree.ts';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   common: [],
   config: ['common'],
+  certs: ['common'],
   raft: ['common'],
   prover: ['common'],
   client: ['common'],
@@ -15,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coordinator: ['store', 'raft', 'prover', 'common'],
   launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'config', 'common'],
   bench: ['prover', 'raft', 'common'],
-  cli: ['launch', 'client', 'store', 'prover', 'config', 'common', 'bench'],
+  cli: ['launch', 'client', 'certs', 'store', 'prover', 'config', 'common', 'bench'],
 };
 
 /** Ways into a folder from outside, besides its index.ts. */

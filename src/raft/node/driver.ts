@@ -353,6 +353,7 @@ export class Driver<Result> implements PeerEvents {
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
     for (const message of ready.messages) this.#say(message);
+    if (ready.snapshot !== undefined) this.#snapshots.installBegins();
     if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend);
     if (ready.storageApply !== undefined) this.#applies.push(ready.storageApply);
     for (const { context, index } of ready.readStates) this.#reads.confirmed(context, index);

@@ -38,6 +38,7 @@ export class SnapshotMaker<Result> {
   #notBeforeMs = 0;
   /** A peer needs one that is newer than the newest. */
   #isDemanded = false;
+  #installs = 0;
 
   constructor(options: SnapshotMakerOptions<Result>) {
     this.#options = options;
@@ -62,7 +63,7 @@ export class SnapshotMaker<Result> {
   /** Begins one if it is time. */
   consider(): void {
     const { state, policy, runtime } = this.#options;
-    if (this.#making !== undefined || runtime.now() < this.#notBeforeMs) return;
+    if (this.#making !== undefined || this.#installs > 0 || runtime.now() < this.#notBeforeMs) return;
     const { appliedIndex } = state;
     const sinceLastMs = runtime.now() - this.#madeMs;
     const isDue = isSnapshotDue(policy, { appliedIndex, snapshotIndex: this.#index, sinceLastMs });
@@ -75,9 +76,14 @@ export class SnapshotMaker<Result> {
     });
   }
 
-  /** One of the leader's took the place of the log. */
+  /** One of the leader's is to take the place of the log: none of our own until it has. */
+  installBegins(): void {
+    this.#installs += 1;
+  }
+
   installed({ index }: SnapshotMetadata): void {
     const { log, store, failed } = this.#options;
+    this.#installs -= 1;
     this.#index = Math.max(this.#index, index);
     store.keepOnly(log.recordedSnapshots()).catch(failed);
   }
@@ -125,7 +131,8 @@ export class SnapshotMaker<Result> {
     const { log, store, inTurn, flushCommit } = this.#options;
     const recorded = await new Promise<boolean>((resolve, reject) => {
       inTurn(() => {
-        if (metadata.index <= this.#index || log.term(metadata.index) !== metadata.term) return resolve(false);
+        const isOvertaken = this.#installs > 0 || metadata.index <= this.#index;
+        if (isOvertaken || log.term(metadata.index) !== metadata.term) return resolve(false);
         const flushed = flushCommit() ?? Promise.resolve();
         Promise.all([flushed, log.recordSnapshot(metadata)]).then(() => resolve(true), reject);
       });

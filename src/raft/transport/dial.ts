@@ -3,6 +3,7 @@
  * learned of a dead peer does not outlive it, and a snapshot does not share a socket with heartbeats.
  */
 
+import { isIP } from 'node:net';
 import { ZkraftError } from '../../common/index.ts';
 import { fromServiceError, RemoteError, raftPeer } from '../../common/rpc/index.ts';
 import type { TransportLimits } from './limits.ts';
@@ -10,6 +11,9 @@ import { clientCredentials, type TransportSecurity } from './security.ts';
 
 /** Room for what gRPC and protobuf put around a message. */
 export const FRAME_OVERHEAD_BYTES = 64 * 1024;
+
+/** TLS wants a name where there is an address. Nobody looks at it: certificates are held against the node's name. */
+const NAMELESS_HOST = 'raft-peer.invalid';
 
 export interface Dialling {
   readonly address: string;
@@ -37,6 +41,7 @@ export function dial({ address, security, limits, check }: Dialling): Dialled {
   });
   const client = new raftPeer.RaftPeerServiceClient(address, credentials, {
     ...keepaliveOptions(limits),
+    ...(isIP(hostOf(address)) !== 0 && { 'grpc.ssl_target_name_override': NAMELESS_HOST }),
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
@@ -48,6 +53,9 @@ export function dial({ address, security, limits, check }: Dialling): Dialled {
   });
   return { client, reason: (thrown) => refusal ?? failureOf(thrown, address, security) };
 }
+
+/** Of host:port, [v6]:port. */
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 
 export const keepaliveOptions = ({ keepaliveMs }: TransportLimits) => ({
   'grpc.keepalive_time_ms': keepaliveMs,

@@ -156,10 +156,12 @@ export class IncomingStreams {
     }) as AsyncIterableIterator<raftPeer.InstallSnapshotRequest>;
     const abort = new AbortController();
     let isAnswered = false;
+    let name = call.getPeer();
     const answer = (error: unknown): void => {
       if (isAnswered) return;
       isAnswered = true;
       clearTimeout(late);
+      if (error !== undefined && !call.cancelled) this.#noteRefusal(name, error);
       callback(error === undefined ? null : toServiceError(error), {});
     };
     const late = setTimeout(() => abort.abort(lateHello(limits.handshakeMs)), limits.handshakeMs);
@@ -168,7 +170,6 @@ export class IncomingStreams {
       answer(abort.signal.reason);
       call.destroy();
     });
-    let name = call.getPeer();
     try {
       const first = await requests.next();
       const content = first.done ? undefined : first.value.content;
@@ -180,7 +181,6 @@ export class IncomingStreams {
       await this.#snapshots.receive(identity, content.value, requests, abort);
       answer(undefined);
     } catch (error) {
-      if (!isAnswered && !call.cancelled) this.#noteRefusal(name, error);
       answer(error);
     } finally {
       clearTimeout(late);

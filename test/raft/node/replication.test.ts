@@ -93,6 +93,28 @@ describe('a cluster of nodes', () => {
     assert.equal((await bed.leader()).name, 'c');
   });
 
+  it('leaves nobody in doubt when it is transferred under load', async () => {
+    const [a] = await bed.cluster(['a', 'b', 'c']);
+    assert.ok(a);
+    const outcomes = new Map<string, number>();
+    let isOver = false;
+    const writers = Array.from({ length: 16 }, async () => {
+      while (!isOver) {
+        const outcome = await a.node.propose(text('x')).then(
+          () => 'committed',
+          (error: { code: string }) => error.code,
+        );
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        if (outcome !== 'committed') await pause(1);
+      }
+    });
+    await pause(50);
+    await a.node.transferLeadership('b');
+    isOver = true;
+    await Promise.all(writers);
+    assert.deepEqual([...outcomes.keys()].sort(), ['committed', 'not_leader']);
+  });
+
   it('gives up a transfer after an election timeout, and goes on leading', async () => {
     const [a] = await bed.cluster(['a', 'b', 'c']);
     assert.ok(a);
