@@ -40,6 +40,7 @@ export const COMMANDS = [
   'raft transfer-leadership',
   'raft step-down',
   'raft recover',
+  'certs',
   'info',
   'bench',
 ];

@@ -7,6 +7,7 @@ import { hideBin } from 'yargs/helpers';
 import { VERSION, ZkraftError } from '../common/index.ts';
 import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
 import { bench } from './commands/bench.ts';
+import { certs } from './commands/certs.ts';
 import { coordinator } from './commands/coordinator.ts';
 import { dev } from './commands/dev.ts';
 import { gateway } from './commands/gateway.ts';
@@ -26,7 +27,22 @@ import { report } from './run.ts';
 import { Terminal } from './terminal.ts';
 
 const argv = hideBin(process.argv);
-const COMMANDS = [dev, gateway, coordinator, worker, migrate, setup, prove, verify, tree, submit, raft, info, bench];
+const COMMANDS = [
+  dev,
+  gateway,
+  coordinator,
+  worker,
+  migrate,
+  setup,
+  prove,
+  verify,
+  tree,
+  submit,
+  raft,
+  certs,
+  info,
+  bench,
+];
 const wantsJson = argv.includes('--json');
 
 await yargs(argv)
@@ -47,6 +63,7 @@ await yargs(argv)
   .command(tasks)
   .command(workers)
   .command(raft)
+  .command(certs)
   .command(info)
   .command(bench)
   .middleware(refuseRepeats, true)

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { TransportSecurity } from '../../../src/raft/index.ts';
-import { WITHOUT_OPENSSL } from '../../support/certificates.ts';
 import { certificates, eventually, heartbeat, Peer } from './transport-bed.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'zkraft-transport-'));
-after(() => rmSync(dir, { recursive: true, force: true }));
-
-describe('close', { skip: WITHOUT_OPENSSL }, () => {
-  const security = WITHOUT_OPENSSL ? undefined : certificates(dir);
-  const of = (name: string): TransportSecurity => security?.(name) ?? { mode: 'insecure' };
+describe('close', () => {
+  const security = certificates();
+  const of = (name: string): TransportSecurity => security(name);
 
   it('ends the streams of both directions at once, and what is sent later is dropped', async (t) => {
     const a = await Peer.start(t, { name: 'a', nodeId: 1, security: of('a') });

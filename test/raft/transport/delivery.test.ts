@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
 import dns from 'node:dns';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it, type TestContext } from 'node:test';
-import { WITHOUT_OPENSSL } from '../../support/certificates.ts';
+import { describe, it, type TestContext } from 'node:test';
 import { append, certificates, eventually, heartbeat, Peer, type PeerMessage } from './transport-bed.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'zkraft-transport-'));
-after(() => rmSync(dir, { recursive: true, force: true }));
-
-describe('messages between peers', { skip: WITHOUT_OPENSSL }, () => {
-  const security = WITHOUT_OPENSSL ? undefined : certificates(dir);
+describe('messages between peers', () => {
+  const security = certificates();
   const start = (t: TestContext, name: string, nodeId: number, more: object = {}) =>
-    Peer.start(t, { name, nodeId, security: security?.(name) ?? { mode: 'insecure' }, ...more });
+    Peer.start(t, { name, nodeId, security: security(name), ...more });
   async function pair(t: TestContext, moreOfB: object = {}): Promise<[Peer, Peer]> {
     const [a, b] = [await start(t, 'a', 1), await start(t, 'b', 2, moreOfB)];
     for (const peer of [a, b]) peer.transport.setMembers([a.member, b.member]);
@@ -109,7 +102,7 @@ describe('messages between peers', { skip: WITHOUT_OPENSSL }, () => {
     await b.transport.close();
     const again = await Peer.start(t, {
       ...{ name: 'b', nodeId: 2, port: b.port, listenHost: '127.0.0.2' },
-      security: security?.('b') ?? { mode: 'insecure' },
+      security: security('b'),
     });
     at = '127.0.0.2';
     await eventually('connected again', () => a.connects.length === 2);

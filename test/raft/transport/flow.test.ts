@@ -6,7 +6,6 @@ import { after, describe, it, type TestContext } from 'node:test';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { raftPeer } from '../../../src/common/rpc/index.ts';
 import type { SnapshotMetadata } from '../../../src/raft/types.ts';
-import { WITHOUT_OPENSSL } from '../../support/certificates.ts';
 import {
   append,
   certificates,
@@ -46,7 +45,7 @@ const stateOf = async (peer: Peer): Promise<number> => {
   return bytes;
 };
 
-describe('a peer that does not read', { skip: WITHOUT_OPENSSL }, () => {
+describe('a peer that does not read', () => {
   it('costs no more than its queue, and the newest are dropped and told', async (t) => {
     const port = await deafServer(t);
     const a = await Peer.start(t, { name: 'a', nodeId: 1, security: { mode: 'insecure' } });
@@ -104,12 +103,12 @@ describe('a peer that does not read', { skip: WITHOUT_OPENSSL }, () => {
   });
 });
 
-describe('a snapshot', { skip: WITHOUT_OPENSSL }, () => {
-  const security = WITHOUT_OPENSSL ? undefined : certificates(dir);
+describe('a snapshot', () => {
+  const security = certificates();
   async function pair(t: TestContext, moreOfB: Partial<PeerOptions> = {}): Promise<[Peer, Peer]> {
     const folder = mkdtempSync(join(dir, 'stores-'));
     const start = (name: string, nodeId: number, more: Partial<PeerOptions> = {}): Promise<Peer> =>
-      Peer.start(t, { name, nodeId, dir: folder, security: security?.(name) ?? { mode: 'insecure' }, ...more });
+      Peer.start(t, { name, nodeId, dir: folder, security: security(name), ...more });
     const [a, b] = [await start('a', 1), await start('b', 2, moreOfB)];
     for (const peer of [a, b]) peer.transport.setMembers([a.member, b.member]);
     await eventually('connected', () => a.connects.length === 1);

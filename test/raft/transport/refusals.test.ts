@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as plainConnect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it, type TestContext } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { fromServiceError, raftPeer } from '../../../src/common/rpc/index.ts';
 import { PROTOCOL_VERSION, type TransportSecurity } from '../../../src/raft/index.ts';
-import { WITHOUT_OPENSSL } from '../../support/certificates.ts';
 import { CLUSTER, certificates, eventually, heartbeat, Peer, type PeerOptions } from './transport-bed.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'zkraft-transport-'));
-after(() => rmSync(dir, { recursive: true, force: true }));
-
-describe('a stream of messages', { skip: WITHOUT_OPENSSL }, () => {
-  const security = WITHOUT_OPENSSL ? undefined : certificates(dir);
-  const of = (name: string): TransportSecurity => security?.(name) ?? { mode: 'insecure' };
+describe('a stream of messages', () => {
+  const security = certificates();
+  const of = (name: string): TransportSecurity => security(name);
   const start = (t: TestContext, more: Partial<PeerOptions> & { name: string; nodeId: number }) =>
     Peer.start(t, { security: of(more.name), ...more });
 
@@ -116,7 +109,7 @@ describe('a stream of messages', { skip: WITHOUT_OPENSSL }, () => {
 
   it('with a certificate of another authority is not begun', async (t) => {
     const b = await start(t, { name: 'b', nodeId: 2 });
-    const stranger = certificates(mkdtempSync(join(dir, 'stranger-')), 'other-authority')('a');
+    const stranger = certificates()('a');
     const a = await start(t, { name: 'a', nodeId: 1, security: stranger });
     a.transport.setMembers([a.member, b.member]);
     a.transport.send(heartbeat(1, 2));

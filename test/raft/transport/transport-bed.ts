@@ -1,7 +1,7 @@
 /** Hosts without a core: they note what the transport tells them, and let in whom they are told to. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { issueCertificate, makeAuthority } from '../../../src/certs/index.ts';
 import { ZkraftError } from '../../../src/common/index.ts';
 import { silentLogger } from '../../../src/common/logging/index.ts';
 import {
@@ -18,25 +18,19 @@ import {
   type TransportObserver,
   type TransportSecurity,
 } from '../../../src/raft/index.ts';
-import { type Authority, makeAuthority, type Pair } from '../../support/certificates.ts';
 
 export type PeerMessage = raftCore.PeerMessage;
 
 export const CLUSTER = 'c0ffee00-0000-4000-8000-000000000001';
 
-const filesOf = ({ cert, key }: Pair, authority: Authority): TransportSecurity => ({
-  mode: 'mutual-tls',
-  cert: readFileSync(cert, 'utf8'),
-  key: readFileSync(key, 'utf8'),
-  ca: readFileSync(authority.cert, 'utf8'),
-});
-
 /** Certificates by common name, of one authority. */
-export function certificates(dir: string, authorityName = 'raft-authority'): (name: string) => TransportSecurity {
-  const authority = makeAuthority(dir, authorityName);
+export function certificates(): (name: string) => TransportSecurity {
+  const validity = { now: new Date(), days: 2 };
+  const authority = makeAuthority('raft authority', validity);
   const issued = new Map<string, TransportSecurity>();
   return (name) => {
-    const known = issued.get(name) ?? filesOf(authority.issue(name), authority);
+    const pair = () => issueCertificate(authority, name, ['127.0.0.1', 'localhost'], validity);
+    const known = issued.get(name) ?? { mode: 'mutual-tls', ...pair(), ca: authority.cert };
     issued.set(name, known);
     return known;
   };
