@@ -139,6 +139,25 @@ describe('a node and its disk', () => {
     assert.deepEqual(a.fatal, []);
   });
 
+  it('finishes what is in flight before it hands over, and takes nothing new meanwhile', async () => {
+    const [a] = await three();
+    await pause(50);
+    a.place.disk.autoSync = false;
+    const before = a.node.propose(text('before')).then(
+      () => 'committed',
+      (error) => error.code,
+    );
+    await pause(10);
+    const moved = a.node.transferLeadership('b');
+    await pause(20);
+    const meanwhile = await Promise.race([a.node.propose(text('x')).catch((error) => error.code), pause(40)]);
+    a.place.disk.autoSync = true;
+    a.place.disk.sync();
+    assert.equal(meanwhile, 'not_leader');
+    assert.equal(await before, 'committed');
+    assert.equal(await moved, 'b');
+  });
+
   it('ends when the disk does not come back (rule 3)', async () => {
     const a = await start('a', true, 600);
     await eventually(() => a.node.status().state === 'Leader');
