@@ -1,6 +1,6 @@
 /**
  * What a proving thread of the `wasm` backend is given and does: kernels over the memory that all threads share, a
- * verifier, a multiplier and a hash of its own, and pieces of preparing and proving.
+ * verifier and a hash of its own, and pieces of preparing and proving.
  *
  * Addresses come with each task; the thread keeps none of what belongs to a circuit.
  */
@@ -33,7 +33,6 @@ import {
 } from './groth16/index.ts';
 import { createLaneHash } from './lane-hash.ts';
 import type { PlainPoint } from './msm/index.ts';
-import { PointMultiplier } from './point-multiplier.ts';
 import type { QuotientPlan } from './quotient/index.ts';
 import { verifyBatchTwice, verifyTwice } from './second-opinion.ts';
 import { Verifier } from './verifier.ts';
@@ -62,20 +61,18 @@ export class WasmThread implements ProverBackend {
   readonly #kernels: Kernels;
   readonly #verifier: Verifier;
   readonly #module: KernelModule;
-  readonly #multiply: MultiplyPoint;
+  readonly #multiply: MultiplyPoint = (point, scalar) => this.#verifier.multiply(point, scalar);
   #hash: Promise<Hash2> | undefined;
   #filler: Promise<MerkleWitnessFiller> | undefined;
 
   static async create(given: WasmThreadData): Promise<WasmThread> {
     const kernels = await instantiateKernels(given.kernel, given.memory);
-    const multiplier = await PointMultiplier.create(given.verifying);
-    return new WasmThread(kernels, await Verifier.create(given.verifying), multiplier, given);
+    return new WasmThread(kernels, await Verifier.create(given.verifying), given);
   }
 
-  constructor(kernels: Kernels, verifier: Verifier, multiplier: PointMultiplier, given: WasmThreadData) {
+  constructor(kernels: Kernels, verifier: Verifier, given: WasmThreadData) {
     this.#kernels = kernels;
     this.#verifier = verifier;
-    this.#multiply = (point, scalar) => multiplier.multiply(point, scalar);
     this.#module = given.kernel;
   }
 

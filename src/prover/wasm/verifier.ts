@@ -1,6 +1,7 @@
 /**
  * Verification in one thread, with keys prepared as they come: a memory and kernels of its own, of two lanes whatever the
- * prover computes with, so that what proves and what checks share nothing but code, and no secret comes here.
+ * prover computes with, so that what proves and what checks share nothing but code. The one product by a point without
+ * a table that a proof needs is computed here too, as it takes two lanes.
  */
 
 import { ZkraftError } from '../../common/core.ts';
@@ -12,12 +13,15 @@ import {
   type Kernels,
   RESERVED_BYTES,
 } from '../kernels/core.ts';
+import type { G1Point } from '../reference/core.ts';
 import { checkVerificationKey } from '../setup/verification-key.ts';
 import { MemoryRegions, type Region } from './memory-regions.ts';
 import {
   type BadMember,
   type BatchItem,
   batchWorkBytes,
+  multiplyPoint,
+  multiplyPointBytes,
   type PreparedKey,
   preparationBytes,
   prepareVerificationKey,
@@ -88,6 +92,16 @@ export class Verifier {
       const error = ZkraftError.from(thrown);
       if (isMalformedClaim(error)) return [{ index: 0, error }];
       throw thrown;
+    }
+  }
+
+  /** `scalar`: 0 to r - 1. */
+  multiply(point: G1Point, scalar: bigint): G1Point {
+    const region = this.#regions.take(multiplyPointBytes(this.#kernels));
+    try {
+      return multiplyPoint(this.#kernels, point, scalar, region.at);
+    } finally {
+      this.#regions.giveBack(region, { wipe: true });
     }
   }
 

@@ -17,7 +17,7 @@ const ODD_MULTIPLES = 2 ** (WIDTH - 2);
 const WORK_PACKS = 6;
 
 /** Memory that `multiplyPoint` works in. */
-export const multiplyPointBytes = ({ packBytes }: Pick<Kernels, 'packBytes'>): number =>
+export const multiplyPointBytes = ({ packBytes }: Kernels): number =>
   2 * WORDS_BYTES + ((ODD_MULTIPLES + 3) * JACOBIAN_PACKS + WORK_PACKS) * packBytes;
 
 /** `scalar`: 0 to r - 1. `at`: `multiplyPointBytes`, a multiple of 16; what stands there afterwards tells the scalar. */
