@@ -352,9 +352,10 @@ export class Driver<Result> implements PeerEvents {
       this.#commitIndex = ready.hardState.commit;
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
-    for (const message of ready.messages) this.#say(message);
+    const { atOnce, afterWrite } = split(ready.messages, ready.storageAppend !== undefined);
+    for (const message of atOnce) this.#say(message);
     if (ready.snapshot !== undefined) this.#snapshots.installBegins();
-    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend);
+    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend, afterWrite);
     if (ready.storageApply !== undefined) this.#applies.push(ready.storageApply);
     for (const { context, index } of ready.readStates) this.#reads.confirmed(context, index);
     this.#reads.applied(this.#options.state.appliedIndex);
@@ -489,3 +490,16 @@ export class Driver<Result> implements PeerEvents {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
+ * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
+ */
+function split(
+  messages: readonly Message[],
+  isWriting: boolean,
+): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
+  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
+  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
+  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
+}

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
 import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
-import { EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
+import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
@@ -156,6 +156,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     };
   }
 
+  /** Who takes part, as far as this node has applied the log; joint while a replacement is under way. */
+  get confState(): ConfState | undefined {
+    return this.#running?.state.confState;
+  }
+
   onStateChange(listener: (status: NodeStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -239,6 +244,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 
   removePeer(name: string, force = false): Promise<void> {
     return this.#withRunning(({ membership }) => membership.remove(name, force));
+  }
+
+  /** The learner takes the voter's place in one step, through a joint configuration: no moment with a voter too few. */
+  replacePeer(voter: string, learner: string, force = false): Promise<void> {
+    return this.#withRunning(({ membership }) => membership.replace(voter, learner, force));
   }
 
   /** To the voter of that name, or to the one that has most of the log. Resolves with the name of the new leader. */
@@ -346,13 +356,21 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   }
 
   async #join(clusterId: string): Promise<void> {
-    this.#joining ??= (async () => {
-      const { place, logger } = this.#options;
-      this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
-      logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
-      await this.#run(this.#open);
-    })();
+    this.#joining ??= this.#makeLogFor(clusterId).catch((error: unknown) => {
+      this.#joining = undefined;
+      const known = ZkraftError.from(error);
+      // Room can be made while it waits; whatever else it is, a node that stays up with half a log helps nobody.
+      if (known.code !== 'disk_full' && this.#closing === undefined) this.#options.onFatal(known);
+      throw known;
+    });
     await this.#joining;
+  }
+
+  async #makeLogFor(clusterId: string): Promise<void> {
+    const { place, logger } = this.#options;
+    this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
+    logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
+    await this.#run(this.#open);
   }
 
   // How it runs.

@@ -1,0 +1,1 @@
+export const withMutant = async () => { throw new Error('soon'); };
