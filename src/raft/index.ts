@@ -3,6 +3,7 @@
  * nodes: core, storage, transport, node. See README.md.
  */
 export * as raftCore from './core/index.ts';
+export * from './kv/index.ts';
 export * from './node/index.ts';
 export * from './replicated-log.ts';
 export { createMemoryStorage, type MemoryDisk, openMemoryLog } from './single/memory-storage.ts';
