@@ -20,7 +20,8 @@ interface Event {
 
 export type Found<Input, Output> =
   | { readonly verdict: 'linearizable'; readonly steps: number; readonly order: readonly Operation<Input, Output>[] }
-  | ({ readonly verdict: 'violation' | 'undecided'; readonly steps: number } & Prefix<Input, Output>);
+  | ({ readonly verdict: 'violation'; readonly steps: number } & Prefix<Input, Output>)
+  | ({ readonly verdict: 'undecided'; readonly steps: number } & Prefix<Input, Output>);
 
 /** For one `run`. */
 export class LinearizationSearch<State, Input, Output> {
