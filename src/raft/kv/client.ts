@@ -11,12 +11,11 @@ import type { Runtime } from '../node/ports.ts';
 import type { RaftNode } from '../node/raft-node.ts';
 import { systemRuntime } from '../node/system-runtime.ts';
 import { encodeKvCommand, type KvCommand } from './command.ts';
-import type { KvMachine } from './machine.ts';
 
-/** A node, and the machine that it was started with. */
+/** A node, and the machine that it was started with; or either of another process, asked over a channel. */
 export interface KvReplica {
-  readonly node: Pick<RaftNode<string>, 'propose' | 'openSession' | 'closeSession' | 'readIndex'>;
-  readonly machine: Pick<KvMachine, 'get'>;
+  readonly node: Pick<RaftNode<string>, 'propose' | 'openSession' | 'readIndex'>;
+  readonly machine: { get(key: string): string | Promise<string> };
 }
 
 export interface KvClientOptions {
@@ -83,7 +82,7 @@ export class KvClient {
     return this.#inTurn(() =>
       this.#retried(async ({ node, machine }) => {
         await node.readIndex();
-        return machine.get(key);
+        return await machine.get(key);
       }),
     );
   }

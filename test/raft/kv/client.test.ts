@@ -70,7 +70,6 @@ function scripted(answers: (ZkraftError | 'apply')[]): KvReplica & { readonly ma
         replica.sessions += 1;
         return replica.sessions;
       },
-      closeSession: async () => {},
       readIndex: async () => index,
       propose: async (data: Uint8Array) => {
         const next = answers.shift();
