@@ -45,7 +45,9 @@ if (options.mutant !== undefined) {
   );
   summarize(found);
   const [first] = found.violations;
-  say(first === undefined ? `mutant ${name} was not caught` : `mutant ${name}: caught by ${first.violation?.invariant}`);
+  say(
+    first === undefined ? `mutant ${name} was not caught` : `mutant ${name}: caught by ${first.violation?.invariant}`,
+  );
   process.exit(first === undefined ? 0 : 1);
 }
 

@@ -7,7 +7,7 @@
 import { ZkraftError } from '../../common/index.ts';
 import { encodeKvCommand, type KvCommand } from '../kv/index.ts';
 import type { Host } from './host.ts';
-import type { KvInput } from './linearizability.ts';
+import type { KvInput } from './kv-model.ts';
 import type { World } from './world.ts';
 
 export interface Seen {

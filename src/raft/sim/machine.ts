@@ -41,7 +41,7 @@ export class WatchedMachine implements StateMachine<string> {
     const bytes = Buffer.from(snapshot);
     this.#chain = bytes.readUInt32LE(0);
     this.#watcher.restores(index, this.#chain);
-    this.kv.restore(bytes.subarray(CHAIN_BYTES), index);
+    this.kv.restore(bytes.subarray(CHAIN_BYTES));
   }
 }
 

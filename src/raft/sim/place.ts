@@ -3,6 +3,7 @@ import type { Incarnation, NodePlace, OpenPlace } from '../node/place.ts';
 import {
   createLog,
   type DiskStallWatch,
+  holdsLog,
   type LogStorage,
   openLog,
   SimulatedDisk,
@@ -42,7 +43,7 @@ export class SimulatedPlace implements NodePlace {
   }
 
   async open(): Promise<OpenPlace | undefined> {
-    if (await this.disk.isEmpty()) return undefined;
+    if (!(await holdsLog(this.disk))) return undefined;
     const { nodeName } = this.#options;
     return await this.#opened(await openLog(this.disk, { nodeName, ...this.#watch() }));
   }

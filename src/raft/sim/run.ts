@@ -1,6 +1,7 @@
 /** One seed, from its world to the verdict. */
 import type { Covered } from './coverage.ts';
-import { checkHistory, kvModel } from './linearizability.ts';
+import { kvModel } from './kv-model.ts';
+import { checkHistory } from './linearizability.ts';
 import type { ProfileName } from './profile.ts';
 import { type Invariant, Violation } from './violation.ts';
 import { World } from './world.ts';

@@ -109,15 +109,39 @@ async function readIdentity(disk: Disk): Promise<LogIdentity | undefined> {
   }
 }
 
+/**
+ * False where nothing was ever begun, or where a making was cut off before anybody could rely on it: then `createLog` may
+ * be called (again). Rejects as `openLog` does.
+ */
+export async function holdsLog(disk: Disk): Promise<boolean> {
+  if ((await readIdentity(disk)) !== undefined) return true;
+  if (await disk.isEmpty()) return false;
+  try {
+    await disk.open(true);
+    try {
+      await refuseMoreThanFirstBatch(disk);
+    } finally {
+      await disk.close();
+    }
+  } catch (error) {
+    throw damaged(disk.where, error);
+  }
+  return false;
+}
+
+/** Without an identity, the first batch may be there from a making that was cut off; nothing was acknowledged then. */
+async function refuseMoreThanFirstBatch(disk: Disk): Promise<void> {
+  for (const range of [ENTRY_RANGE, LINK_RANGE]) {
+    for await (const [key] of disk.scan(range)) {
+      if (key !== linkKey(1)) throw new ZkraftError('log_corrupt', `${IDENTITY_FILE} is missing, but there is a log`);
+    }
+  }
+}
+
 async function make(disk: Disk, identity: LogIdentity, confState: ConfState): Promise<void> {
   await disk.open(true);
   try {
-    for (const range of [ENTRY_RANGE, LINK_RANGE]) {
-      for await (const [key] of disk.scan(range)) {
-        // The first batch may be there from a making that was cut off; nothing was acknowledged then.
-        if (key !== linkKey(1)) throw new ZkraftError('log_corrupt', `${IDENTITY_FILE} is missing, but there is a log`);
-      }
-    }
+    await refuseMoreThanFirstBatch(disk);
     const first: SnapshotMetadata = { index: 0, term: 0, confState };
     const origin = { sequence: 0, digest: FIRST_DIGEST };
     const made = nextHead(origin, identity, {
