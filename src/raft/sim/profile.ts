@@ -75,7 +75,7 @@ export function drawProfile(random: Random): Profile {
     repairAfterMs: random.pick([800, 3_000, 8_000]) ?? 3_000,
     weights: drawWeights(random),
     clients: 2 + random.below(4),
-    thinkMs: random.pick([200, 600, 2_000]) ?? 600,
+    thinkMs: random.pick([400, 1_200, 3_000]) ?? 1_200,
     operateEveryMs: random.happens(0.6) ? (random.pick([2_000, 8_000]) ?? 8_000) : undefined,
   };
 }
