@@ -30,6 +30,8 @@ export interface DriverOptions<Result> extends DiskHealthOptions {
   readonly maxMessageBytes: number;
   /** Something that is told to the outside has changed. */
   readonly changed: () => void;
+  /** At the end of each tick, in a turn. */
+  readonly ticked: () => void;
   readonly failed: (error: ZkraftError) => void;
 }
 

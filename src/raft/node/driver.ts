@@ -134,6 +134,11 @@ export class Driver<Result> implements PeerEvents {
     return this.#mailbox.dropped;
   }
 
+  /** Nothing new is taken, and nobody should begin anything. */
+  get isHandingOver(): boolean {
+    return this.#holdsProposals;
+  }
+
   // What happens.
 
   /** Resolves once all that was known to be committed is applied. */
@@ -452,6 +457,7 @@ export class Driver<Result> implements PeerEvents {
     // Without ticks a node does not campaign either.
     if (this.#disk.mayLead()) this.#core.tick();
     else this.#core.stepDown();
+    this.#options.ticked();
   }
 
   // Refusals and the end.

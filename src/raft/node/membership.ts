@@ -17,9 +17,15 @@ export interface MembershipRules {
   /** A learner that lacks more is not promoted. */
   readonly promoteLagEntriesMax: number;
   readonly promoteInTouchMs: number;
+  /** A leader promotes whom the two rules above allow, unasked (`promotion.ts`). */
+  readonly autoPromote: boolean;
 }
 
-export const MEMBERSHIP_RULES: MembershipRules = { promoteLagEntriesMax: 250, promoteInTouchMs: 10_000 };
+export const MEMBERSHIP_RULES: MembershipRules = {
+  promoteLagEntriesMax: 250,
+  promoteInTouchMs: 10_000,
+  autoPromote: true,
+};
 
 export interface MembershipOptions<Result> {
   readonly driver: Driver<Result>;
@@ -35,6 +41,10 @@ export class Membership<Result> {
 
   constructor(options: MembershipOptions<Result>) {
     this.#options = options;
+  }
+
+  get isChanging(): boolean {
+    return this.#isChanging;
   }
 
   /** As a learner. Again for the same incarnation: its addresses are brought up to date. */
@@ -55,12 +65,14 @@ export class Membership<Result> {
     return member;
   }
 
+  /** Of a voter it changes nothing, and succeeds: the learner may have been promoted unasked. */
   async promote(name: string, force = false): Promise<void> {
     const { state, driver, runtime, rules } = this.#options;
+    if (!driver.leads) throw driver.notLeader();
+    if (state.confState.voters.includes(memberNamed(state.members, name).nodeId)) return;
     await this.#change((status) => {
       this.#requireCommitInTerm(status);
       const { nodeId } = memberNamed(state.members, name);
-      if (roleOf(state.confState, nodeId) === 'voter') throw refused(`"${name}" is a voter already`);
       const match = status.progress.get(nodeId)?.match ?? 0;
       const lag = status.lastIndex - match;
       if (lag > rules.promoteLagEntriesMax && !force) {

@@ -32,6 +32,8 @@ export interface OpenNodeOptions<Result> {
   readonly readMode?: 'read-index' | 'lease';
   /** How long a learner is in touch before it may vote. */
   readonly promoteInTouchMs?: number;
+  /** Whether this node, when it leads, makes voters of learners that are ready, unasked. On by default. */
+  readonly autoPromote?: boolean;
   /** Bytes that must stay free on the disk; 0 turns the guard off. */
   readonly freeBytesMin?: number;
   readonly runtime?: Runtime;
@@ -78,6 +80,7 @@ export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Pr
     membership: {
       ...MEMBERSHIP_RULES,
       ...(options.promoteInTouchMs !== undefined && { promoteInTouchMs: options.promoteInTouchMs }),
+      ...(options.autoPromote !== undefined && { autoPromote: options.autoPromote }),
     },
     maxMessageBytes: MAX_MESSAGE_BYTES,
     stall,

@@ -29,7 +29,7 @@ describe('membership', () => {
   });
 
   it('does not promote a learner that lacks more than 250 entries (rule 6)', async () => {
-    const [a] = await bed.cluster(['a']);
+    const [a] = await bed.cluster(['a'], { autoPromote: false });
     assert.ok(a);
     const b = await bed.start('b');
     await retried(() => a.node.addPeer('b'));
