@@ -92,6 +92,11 @@ export class RaftLog {
     return lo > this.lastIndex() ? [] : this.slice(lo, this.lastIndex() + 1, bytesMax);
   }
 
+  /** Whether reading from `lo` on waits for nothing. */
+  isAtHand(lo: LogIndex): boolean {
+    return lo >= this.#unstable.offset || this.#storage.isAtHand?.(lo) !== false;
+  }
+
   /** Entries `lo` to `hi - 1` as far as `bytesMax` goes; `undefined` if `lo` is compacted. */
   slice(lo: LogIndex, hi: LogIndex, bytesMax: number): readonly Entry[] | undefined {
     invariant(lo <= hi && hi <= this.lastIndex() + 1, () => `no entries [${lo}, ${hi}) up to ${this.lastIndex()}`);

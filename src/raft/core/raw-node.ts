@@ -26,6 +26,7 @@ import {
   sameSoftState,
   writeAcknowledgement,
 } from './ready.ts';
+import { sendWithheld } from './replication.ts';
 import { type CoreStatus, statusOf } from './status.ts';
 
 export interface BootstrapMember {
@@ -149,6 +150,11 @@ export class RawNode {
   /** A snapshot has arrived at this peer, or will not. Without a report nothing else is ever sent to it. */
   reportSnapshot(id: NodeId, status: 'arrived' | 'failed'): void {
     if (this.#raft.role === 'leader') onSnapshotReport(this.#raft, id, status === 'arrived');
+  }
+
+  /** Entries for which `StorageView.isAtHand` said no may be at hand now. */
+  reportAtHand(): void {
+    if (this.#raft.role === 'leader') sendWithheld(this.#raft);
   }
 
   // What is to be done.

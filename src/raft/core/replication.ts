@@ -28,13 +28,20 @@ export function sendAppend(raft: Raft, to: NodeId, when: 'even-if-empty' | 'only
   const term = raft.log.term(index);
   if (term === undefined) return sendSnapshot(raft, to, progress);
   const open = progress.state !== 'replicate' || !progress.inflights.full;
-  const entries = open ? raft.log.entriesFrom(progress.next, raft.config.maxMessageBytes) : [];
+  const isWithheld = open && !raft.log.isAtHand(progress.next);
+  const entries = open && !isWithheld ? raft.log.entriesFrom(progress.next, raft.config.maxMessageBytes) : [];
   if (entries === undefined) return when === 'even-if-empty' && sendSnapshot(raft, to, progress);
   if (entries.length === 0 && when === 'only-entries') return false;
   const commit = raft.log.committed;
   raft.send(to, { type: 'append', previous: { term, index }, entries, commit });
   progress.sentAppend(entries.length, sumOfPayloadBytes(entries), commit);
+  if (isWithheld) progress.withheld();
   return true;
+}
+
+/** Entries that were not at hand may be now. */
+export function sendWithheld(raft: Raft): void {
+  for (const [id] of peersOf(raft)) while (sendAppend(raft, id, 'only-entries')) {}
 }
 
 function sendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean {

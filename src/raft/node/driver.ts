@@ -23,6 +23,7 @@ import { Mailbox } from './mailbox.ts';
 import { encodeMembers } from './members.ts';
 import type { PeerEvents } from './ports.ts';
 import { type Proposal, ProposalTable } from './proposals.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { PendingReads } from './reads.ts';
 import { SnapshotMaker } from './snapshot-maker.ts';
 import { StorageWriter } from './storage-writer.ts';
@@ -30,7 +31,6 @@ import { Ticker } from './ticker.ts';
 
 const EVENTS_PER_TURN_MAX = 1_024;
 const MESSAGES_MAX = 8_192;
-const BATCH_ENTRIES_MAX = 512;
 const IDLE_FLUSH_TICKS = 20;
 
 export class Driver<Result> implements PeerEvents {
@@ -88,7 +88,12 @@ export class Driver<Result> implements PeerEvents {
       tick: () => this.#post({ kind: 'tick' }),
       lag: (lagMs) => observer.eventLoopLag?.(lagMs),
     });
-    this.#core = createCore(options, () => this.#snapshots.demand());
+    const readAhead = new ReadAhead({
+      log,
+      inTurn: (tell) => this.#post({ kind: 'call', work: (core) => tell(() => core.reportAtHand()) }),
+      failed: (error) => this.fail(error),
+    });
+    this.#core = createCore(options, readAhead, () => this.#snapshots.demand());
   }
 
   // What is.
@@ -314,7 +319,7 @@ export class Driver<Result> implements PeerEvents {
         return;
       case 'asked':
         this.#isAsked = false;
-        this.#giveProposals();
+        this.#proposals.give(this.#core, this.#options.maxMessageBytes, () => this.notLeader());
         this.#giveReads();
         return;
       case 'call':
@@ -328,21 +333,6 @@ export class Driver<Result> implements PeerEvents {
     // As if it were lost: the leader tries again, and sees this node fall behind.
     if (message.type === 'append' && message.entries.length > 0 && this.#disk.isFull) return;
     this.#core.step(message);
-  }
-
-  #giveProposals(): void {
-    const { maxMessageBytes } = this.#options;
-    while (this.#proposals.queued > 0) {
-      const batch = this.#proposals.take(BATCH_ENTRIES_MAX, maxMessageBytes);
-      const outcome = this.#core.proposeBatch(batch.map(({ data }) => data));
-      if (outcome.status === 'appended') {
-        this.#proposals.appended(batch, outcome.index - batch.length + 1, outcome.term);
-      } else if (outcome.status === 'dropped' && outcome.reason === 'too-much-uncommitted') {
-        this.#proposals.drop(batch, new ZkraftError('overloaded', 'too much waits to be committed; try again later'));
-      } else {
-        this.#proposals.drop(batch, this.notLeader());
-      }
-    }
   }
 
   #giveReads(): void {
