@@ -88,8 +88,9 @@ export class RaftLog {
   }
 
   /** Entries from `lo` on, at least one if there is any; `undefined` if `lo` is compacted. */
-  entriesFrom(lo: LogIndex, bytesMax: number): readonly Entry[] | undefined {
-    return lo > this.lastIndex() ? [] : this.slice(lo, this.lastIndex() + 1, bytesMax);
+  entriesFrom(lo: LogIndex, bytesMax: number, countMax: number): readonly Entry[] | undefined {
+    const end = Math.min(this.lastIndex() + 1, lo + countMax);
+    return lo > this.lastIndex() ? [] : this.slice(lo, end, bytesMax);
   }
 
   /** Whether reading from `lo` on waits for nothing. */

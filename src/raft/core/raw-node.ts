@@ -26,7 +26,7 @@ import {
   sameSoftState,
   writeAcknowledgement,
 } from './ready.ts';
-import { sendWithheld } from './replication.ts';
+import { broadcastCommit, holdsCommit, sendRest } from './replication.ts';
 import { type CoreStatus, statusOf } from './status.ts';
 
 export interface BootstrapMember {
@@ -154,7 +154,17 @@ export class RawNode {
 
   /** Entries for which `StorageView.isAtHand` said no may be at hand now. */
   reportAtHand(): void {
-    if (this.#raft.role === 'leader') sendWithheld(this.#raft);
+    if (this.#raft.role === 'leader') sendRest(this.#raft);
+  }
+
+  /** With `holdCommits`: some member could make use of a commit index that it was not told. */
+  get holdsCommit(): boolean {
+    return this.#raft.role === 'leader' && holdsCommit(this.#raft);
+  }
+
+  /** What `holdsCommit` speaks of goes out. */
+  tellCommit(): void {
+    if (this.#raft.role === 'leader') broadcastCommit(this.#raft);
   }
 
   // What is to be done.

@@ -29,7 +29,8 @@ export function sendAppend(raft: Raft, to: NodeId, when: 'even-if-empty' | 'only
   if (term === undefined) return sendSnapshot(raft, to, progress);
   const open = progress.state !== 'replicate' || !progress.inflights.full;
   const isWithheld = open && !raft.log.isAtHand(progress.next);
-  const entries = open && !isWithheld ? raft.log.entriesFrom(progress.next, raft.config.maxMessageBytes) : [];
+  const { maxMessageBytes, maxMessageEntries } = raft.config;
+  const entries = open && !isWithheld ? raft.log.entriesFrom(progress.next, maxMessageBytes, maxMessageEntries) : [];
   if (entries === undefined) return when === 'even-if-empty' && sendSnapshot(raft, to, progress);
   if (entries.length === 0 && when === 'only-entries') return false;
   const commit = raft.log.committed;
@@ -39,9 +40,23 @@ export function sendAppend(raft: Raft, to: NodeId, when: 'even-if-empty' | 'only
   return true;
 }
 
-/** Entries that were not at hand may be now. */
-export function sendWithheld(raft: Raft): void {
+/** All that windows have room for: after a batch that one message could not take, or when entries have come to hand. */
+export function sendRest(raft: Raft): void {
   for (const [id] of peersOf(raft)) while (sendAppend(raft, id, 'only-entries')) {}
+}
+
+/** To whoever can make use of the commit index and was not told. */
+export function broadcastCommit(raft: Raft): void {
+  for (const [id, progress] of peersOf(raft)) {
+    if (progress.wantsCommit(raft.log.committed)) sendAppend(raft, id, 'even-if-empty');
+  }
+}
+
+export function holdsCommit(raft: Raft): boolean {
+  for (const [, progress] of peersOf(raft)) {
+    if (!progress.blocked && progress.wantsCommit(raft.log.committed)) return true;
+  }
+  return false;
 }
 
 function sendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean {

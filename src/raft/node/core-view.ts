@@ -5,7 +5,7 @@
  * A node takes no snapshot of a configuration that it is no part of. So one that was made before the newest member was
  * added is of no use to that member: it is as if there were none yet, and a new one is made.
  */
-import { RawNode, type StorageView } from '../core/index.ts';
+import { type CoreStatus, RawNode, type StorageView } from '../core/index.ts';
 import type { LogStorage } from '../storage/index.ts';
 import type { ConfState, Snapshot } from '../types.ts';
 import type { DriverOptions } from './driver-options.ts';
@@ -22,7 +22,7 @@ export function createCore<Result>(
   readAhead: Pick<ReadAhead, 'isAtHand'>,
   demand: () => void,
 ): RawNode {
-  const { id, log, state, runtime, maxMessageBytes, logger } = options;
+  const { id, log, state, runtime, maxMessageBytes, maxAppendEntries, commitTimeoutMs, logger } = options;
   return new RawNode({
     id,
     storage: coreView({ log, readAhead, confState: () => state.confState, demand }),
@@ -32,6 +32,8 @@ export function createCore<Result>(
     applied: state.appliedIndex,
     asyncStorageWrites: true,
     maxMessageBytes,
+    maxMessageEntries: maxAppendEntries,
+    holdCommits: commitTimeoutMs > 0,
     maxPendingReads: READS_MAX,
     logger: (level, text) => {
       // Each election says several things; what an operator wants to hear of one, the driver says.
@@ -39,6 +41,11 @@ export function createCore<Result>(
       if (logger.isLevelEnabled(ours)) logger[ours]({}, text());
     },
   });
+}
+
+/** Indexes of those that are on their way to peers. */
+export function snapshotsUnderWay({ progress }: CoreStatus): readonly number[] {
+  return [...progress.values()].flatMap(({ state, pendingSnapshot }) => (state === 'snapshot' ? pendingSnapshot : []));
 }
 
 interface CoreViewOptions {

@@ -41,6 +41,10 @@ export interface RaftNodeOptions<Result> {
   readonly proposals: ProposalLimits;
   readonly membership: MembershipRules;
   readonly maxMessageBytes: number;
+  /** Entries in one message to a follower. */
+  readonly maxAppendEntries: number;
+  /** How long a leader holds a commit index back, for the next entries to carry it; 0: not at all. */
+  readonly commitTimeoutMs: number;
   readonly stall: DiskStallWatch;
   readonly freeSpace: FreeSpaceGuard | undefined;
   readonly codec: ResultCodec<Result> | undefined;

@@ -132,6 +132,16 @@ describe('membership', () => {
     assert.notEqual(a.node.status().clusterId, b.node.status().clusterId);
   });
 
+  it('leads at once when it is alone, at its beginning and after a restart', async () => {
+    const never = { heartbeatTimeoutMs: 60_000, electionTimeoutMs: 60_000, bootstrap: true };
+    for (const what of ['begun', 'restarted']) {
+      const a = await bed.start('a', never);
+      await eventually(() => a.node.status().state === 'Leader');
+      await a.node.propose(text(what));
+      await bed.stop('a');
+    }
+  });
+
   it('bootstraps once: again, with a log, it goes on (rule 7)', async () => {
     const a = await bed.start('a', { bootstrap: true });
     await eventually(() => a.node.status().state === 'Leader');

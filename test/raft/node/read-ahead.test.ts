@@ -126,6 +126,8 @@ describe('a peer that is behind what the leader has in memory', () => {
         proposals: PROPOSAL_LIMITS,
         membership: { ...MEMBERSHIP_RULES, autoPromote: false },
         maxMessageBytes: 10_000,
+        maxAppendEntries: 64,
+        commitTimeoutMs: 50,
         stall,
         freeSpace: undefined,
         codec: undefined,
