@@ -261,7 +261,7 @@ export async function retried<T>(work: () => Promise<T>, withinMs = 30_000): Pro
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -17,9 +17,15 @@ export interface MembershipRules {
   /** A learner that lacks more is not promoted. */
   readonly promoteLagEntriesMax: number;
   readonly promoteInTouchMs: number;
+  /** A leader promotes whom the two rules above allow, unasked (`promotion.ts`). */
+  readonly autoPromote: boolean;
 }
 
-export const MEMBERSHIP_RULES: MembershipRules = { promoteLagEntriesMax: 250, promoteInTouchMs: 10_000 };
+export const MEMBERSHIP_RULES: MembershipRules = {
+  promoteLagEntriesMax: 250,
+  promoteInTouchMs: 10_000,
+  autoPromote: true,
+};
 
 /** One change of a member; its entry in the record goes along where that is new. */
 type Step = ConfChangeStep & { readonly member?: Member };
@@ -40,6 +46,10 @@ export class Membership<Result> {
     this.#options = options;
   }
 
+  get isChanging(): boolean {
+    return this.#isChanging;
+  }
+
   /** As a learner. Again for the same incarnation: its addresses are brought up to date. */
   async add(member: Member): Promise<Member> {
     const { state } = this.#options;
@@ -58,12 +68,14 @@ export class Membership<Result> {
     return member;
   }
 
+  /** Of a voter it changes nothing, and succeeds: the learner may have been promoted unasked. */
   async promote(name: string, force = false): Promise<void> {
-    const { state } = this.#options;
+    const { state, driver } = this.#options;
+    if (!driver.leads) throw driver.notLeader();
+    if (state.confState.voters.includes(memberNamed(state.members, name).nodeId)) return;
     await this.#change((status) => {
       this.#requireCommitInTerm(status);
       const { nodeId } = memberNamed(state.members, name);
-      if (roleOf(state.confState, nodeId) === 'voter') throw refused(`"${name}" is a voter already`);
       if (!force) this.#requireReady(name, nodeId, status);
       return [{ kind: 'add-voter', nodeId }];
     });

@@ -18,6 +18,7 @@ import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
 import type { ConnectTransport, NodeTransport, PeerIdentity, Runtime, TransportHost } from './ports.ts';
+import { Promotion } from './promotion.ts';
 import type { ProposalLimits } from './proposals.ts';
 import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
 import type { SnapshotPolicy } from './snapshot-policy.ts';
@@ -40,6 +41,10 @@ export interface RaftNodeOptions<Result> {
   readonly proposals: ProposalLimits;
   readonly membership: MembershipRules;
   readonly maxMessageBytes: number;
+  /** Entries in one message to a follower. */
+  readonly maxAppendEntries: number;
+  /** How long a leader holds a commit index back, for the next entries to carry it; 0: not at all. */
+  readonly commitTimeoutMs: number;
   readonly stall: DiskStallWatch;
   readonly freeSpace: FreeSpaceGuard | undefined;
   readonly codec: ResultCodec<Result> | undefined;
@@ -376,7 +381,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   // How it runs.
 
   async #run({ log, store }: OpenPlace): Promise<void> {
-    const { logger, runtime, membership: rules, electionTimeoutMs } = this.#options;
+    const { logger, runtime, membership: rules, heartbeatTimeoutMs, electionTimeoutMs } = this.#options;
     const machine = this.#machine;
     const transport = this.#transport;
     if (machine === undefined || transport === undefined) throw stopping();
@@ -398,9 +403,19 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       state,
       transport,
       changed: () => this.#tell(),
+      ticked: () => void promotion.consider(),
       failed: (error) => this.#options.onFatal(error),
     });
     const membership = new Membership<Result>({ driver, state, runtime, rules });
+    const promotion = new Promotion<Result>({
+      driver,
+      state,
+      membership,
+      runtime,
+      rules,
+      retryMs: heartbeatTimeoutMs,
+      logger,
+    });
     this.#running = { log, store, driver, state, membership };
     this.onStateChange(({ state: now }) => {
       if (now === 'Leader') void this.#announceSelf(electionTimeoutMs);

@@ -258,6 +258,8 @@ export class Host {
       proposals: PROPOSAL_LIMITS,
       membership: profile.membership,
       maxMessageBytes: profile.maxMessageBytes,
+      maxAppendEntries: profile.maxAppendEntries,
+      commitTimeoutMs: profile.commitTimeoutMs,
       stall,
       freeSpace: undefined,
       codec: kvResultCodec,

@@ -32,6 +32,8 @@ export interface Profile {
   readonly snapshots: SnapshotPolicy;
   readonly membership: MembershipRules;
   readonly maxMessageBytes: number;
+  readonly maxAppendEntries: number;
+  readonly commitTimeoutMs: number;
   /** Clocks go so much too fast or too slow at most. */
   readonly clockDrift: number;
   readonly syncMs: number;
@@ -61,8 +63,10 @@ export function drawProfile(random: Random): Profile {
       threshold: random.pick([20, 60, 200, 8_192]) ?? 200,
       trailingEntries: random.pick([0, 5, 50, 500]) ?? 50,
     },
-    membership: { promoteLagEntriesMax: 250, promoteInTouchMs: 500 },
+    membership: { promoteLagEntriesMax: 250, promoteInTouchMs: 500, autoPromote: random.happens(0.5) },
     maxMessageBytes: random.pick([1, 200, 2_000, 1_048_576]) ?? 2_000,
+    maxAppendEntries: random.pick([1, 4, 64]) ?? 64,
+    commitTimeoutMs: random.pick([0, 50]) ?? 50,
     clockDrift: random.pick([0, 0.05, 0.2]) ?? 0,
     syncMs: random.pick([0.5, 5, 30, 200]) ?? 5,
     weather: {

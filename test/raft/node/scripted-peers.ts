@@ -95,6 +95,8 @@ export class ScriptedPeers {
           isGone = true;
         },
       }),
+      maxAppendEntries: 64,
+      commitTimeoutMs: 0,
       heartbeatTimeoutMs: TIMEOUT_MS,
       electionTimeoutMs: TIMEOUT_MS,
       snapshots: SNAPSHOT_POLICY,
