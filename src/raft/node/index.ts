@@ -12,7 +12,9 @@ export type {
   NodeTransport,
   PeerEvents,
   PeerIdentity,
+  PeerLink,
   PeerTransport,
+  Refusal,
   Runtime,
   TransportHost,
 } from './ports.ts';
