@@ -17,7 +17,7 @@ import { idsOf, type Member, roleOf } from './members.ts';
 import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
-import type { ConnectTransport, NodeTransport, PeerIdentity, Runtime, TransportHost } from './ports.ts';
+import type { ConnectTransport, NodeTransport, PeerIdentity, Refusal, Runtime, TransportHost } from './ports.ts';
 import { Promotion } from './promotion.ts';
 import type { ProposalLimits } from './proposals.ts';
 import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
@@ -182,11 +182,13 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     const nowMs = this.#options.runtime.now();
     return idsOf(state.confState).map((id) => {
       const progress = core?.progress.get(id);
+      const link = id === driver.id ? undefined : this.#transport?.link?.(id);
       return {
         ...(state.members.get(id) ?? strangerOf(id)),
         role: roleOf(state.confState, id) ?? 'learner',
         isSelf: id === driver.id,
         isLeader: id === driver.lead,
+        ...(link !== undefined && { link }),
         ...(core !== undefined &&
           progress !== undefined && {
             progress: {
@@ -199,6 +201,12 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
           }),
       };
     });
+  }
+
+  /** Who was not let in by this node lately, the latest first; `agoMs` since the last time. */
+  refusals(): readonly (Refusal & { readonly agoMs: number })[] {
+    const nowMs = this.#options.runtime.now();
+    return (this.#transport?.refusals?.() ?? []).map((one) => ({ ...one, agoMs: Math.max(0, nowMs - one.lastMs) }));
   }
 
   /** The ones on this node's disk, oldest first. */
