@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { COVERED, PROFILES, type ProfileName, type SearchResult, search, simulate } from '../src/raft/sim/index.ts';
-import { withMutant } from './mutants.mjs';
+import { withMutant } from './scratch-tree.mjs';
 
 const LIST = fileURLToPath(new URL('../test/raft/sim/failing-seeds.json', import.meta.url));
 const SHOWN_EVERY = 25;

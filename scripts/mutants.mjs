@@ -1,1 +1,0 @@
-export const withMutant = async () => { throw new Error('soon'); };
