@@ -68,6 +68,7 @@ export function createRaftAdminService<Result>(
         appliedIndex: BigInt(status.appliedIndex),
         snapshotIndex: BigInt(status.snapshotIndex),
         peers: status.peers,
+        epoch: BigInt(status.epoch),
       };
     }),
     listPeers: unary('ListPeers', async () => ({ peers: (await node.peers()).map(peerMessage) })),

@@ -17,6 +17,8 @@ import type { SnapshotInfo } from './status.ts';
 export interface FolderReport {
   readonly identity: LogIdentity;
   readonly hardState: HardState;
+  /** How often the cluster was recovered, and 1. */
+  readonly epoch: number;
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly snapshots: readonly (SnapshotInfo & { readonly bytes: number | undefined; readonly problem?: string })[];
@@ -44,6 +46,7 @@ export async function inspectFolder(dir: string): Promise<FolderReport> {
     return {
       identity: log.identity,
       hardState: log.initialState().hardState,
+      epoch: state.members.epoch,
       firstIndex: log.firstIndex(),
       lastIndex: log.lastIndex(),
       snapshots,

@@ -149,6 +149,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       state: this.#state(),
       nodeId: name,
       clusterId: this.#open?.log.identity.clusterId ?? '',
+      epoch: running?.state.members.epoch ?? 0,
       leaderId: leader?.name,
       leaderAddress: leader?.clientAddress,
       term: running?.driver.term ?? 0,

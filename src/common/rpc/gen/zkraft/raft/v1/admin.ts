@@ -48,6 +48,8 @@ export interface StatusResponse {
   appliedIndex: bigint;
   snapshotIndex: bigint;
   peers: number;
+  /** 1, and one more for each time that the cluster was recovered; 0 while the node waits */
+  epoch: bigint;
 }
 
 export interface Peer {
@@ -190,6 +192,7 @@ function createBaseStatusResponse(): StatusResponse {
     appliedIndex: 0n,
     snapshotIndex: 0n,
     peers: 0,
+    epoch: 0n,
   };
 }
 
@@ -242,6 +245,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.peers !== 0) {
       writer.uint32(88).uint32(message.peers);
+    }
+    if (message.epoch !== 0n) {
+      if (BigInt.asUintN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.epoch);
     }
     return writer;
   },
@@ -347,6 +356,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.peers = reader.uint32();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.epoch = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -383,6 +400,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       ? BigInt(object.snapshotIndex)
       : 0n;
     message.peers = object.peers ?? 0;
+    message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
     return message;
   },
 };
