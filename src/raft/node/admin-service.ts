@@ -68,6 +68,8 @@ export function createRaftAdminService<Result>(
         appliedIndex: BigInt(status.appliedIndex),
         snapshotIndex: BigInt(status.snapshotIndex),
         peers: status.peers,
+        waiting: status.isWaiting,
+        refusals: node.refusals().map(refusalMessage),
         epoch: BigInt(status.epoch),
       };
     }),
@@ -103,8 +105,15 @@ export function createRaftAdminService<Result>(
   };
 }
 
+const refusalMessage = ({ peer, reason, count, agoMs }: ReturnType<RaftNode<unknown>['refusals']>[number]) => ({
+  peer,
+  reason,
+  count,
+  agoMs: BigInt(Math.round(agoMs)),
+});
+
 function peerMessage(peer: PeerStatus): raftAdmin.Peer {
-  const { progress } = peer;
+  const { progress, link } = peer;
   return {
     name: peer.name,
     incarnation: BigInt(peer.nodeId),
@@ -113,6 +122,7 @@ function peerMessage(peer: PeerStatus): raftAdmin.Peer {
     clientAddress: peer.clientAddress,
     leader: peer.isLeader,
     self: peer.isSelf,
+    link: link === undefined ? undefined : { state: link.state, problem: link.problem },
     progress:
       progress === undefined
         ? undefined

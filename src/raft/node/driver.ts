@@ -27,7 +27,7 @@ import { type Proposal, ProposalTable } from './proposals.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { PendingReads } from './reads.ts';
 import { SnapshotMaker } from './snapshot-maker.ts';
-import { StorageWriter } from './storage-writer.ts';
+import { StorageWriter, splitByDurability } from './storage-writer.ts';
 import { Ticker } from './ticker.ts';
 
 const EVENTS_PER_TURN_MAX = 1_024;
@@ -360,9 +360,10 @@ export class Driver<Result> implements PeerEvents {
       this.#commitIndex = ready.hardState.commit;
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
-    for (const message of ready.messages) this.#say(message);
+    const { atOnce, afterWrite } = splitByDurability(ready.messages, ready.storageAppend !== undefined);
+    for (const message of atOnce) this.#say(message);
     if (ready.snapshot !== undefined) this.#snapshots.installBegins();
-    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend);
+    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend, afterWrite);
     if (ready.storageApply !== undefined) this.#applies.push(ready.storageApply);
     for (const { context, index } of ready.readStates) this.#reads.confirmed(context, index);
     this.#reads.applied(this.#options.state.appliedIndex);

@@ -13,7 +13,9 @@ export type {
   NodeTransport,
   PeerEvents,
   PeerIdentity,
+  PeerLink,
   PeerTransport,
+  Refusal,
   Runtime,
   TransportHost,
 } from './ports.ts';

@@ -26,6 +26,15 @@ export interface Member {
   readonly clientAddress: string;
 }
 
+/** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
+export const strangerOf = (nodeId: NodeId): Member => ({
+  nodeId,
+  name: '',
+  incarnationId: '',
+  raftAddress: '',
+  clientAddress: '',
+});
+
 export type MemberRole = 'voter' | 'learner';
 
 export const FIRST_EPOCH = 1;

@@ -9,7 +9,7 @@ import { RawNode } from '../core/index.ts';
 import type { LogIdentity } from '../storage/index.ts';
 import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
 import type { ConfState, HardState } from '../types.ts';
-import { idsOf, type Member, type MemberRole, roleOf } from './members.ts';
+import { idsOf, type Member, type MemberRole, roleOf, strangerOf } from './members.ts';
 import { FolderPlace, type OpenPlace } from './place.ts';
 import { ReplicatedState } from './replicated-state.ts';
 import type { SnapshotInfo } from './status.ts';
@@ -52,7 +52,7 @@ export async function inspectFolder(dir: string): Promise<FolderReport> {
       snapshots,
       confState: state.confState,
       peers: idsOf(state.confState).map((id) => ({
-        ...(state.members.get(id) ?? { nodeId: id, name: '', incarnationId: '', raftAddress: '', clientAddress: '' }),
+        ...(state.members.get(id) ?? strangerOf(id)),
         role: roleOf(state.confState, id) ?? 'learner',
         isSelf: id === log.identity.nodeId,
       })),

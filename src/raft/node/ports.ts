@@ -57,9 +57,31 @@ export interface TransportHost extends PeerEvents {
   snapshots(): SnapshotStore | undefined;
 }
 
+/** How the way to a peer stands. */
+export interface PeerLink {
+  /** `refused`: one side does not take the other, which dialling again soon does not change. */
+  readonly state: 'connected' | 'dialling' | 'unreachable' | 'refused';
+  /** Why there is no stream, and the remedy; empty while nothing went wrong. */
+  readonly problem: string;
+}
+
+/** Somebody who was not let in here, or was cut off. */
+export interface Refusal {
+  /** What it calls itself, or where it calls from. */
+  readonly peer: string;
+  readonly reason: string;
+  readonly count: number;
+  /** On the clock of `Runtime.now`. */
+  readonly lastMs: number;
+}
+
 export interface NodeTransport extends PeerTransport {
   /** Asks whoever listens at `address` who it is. */
   identify(address: string): Promise<PeerIdentity>;
+  /** For operators; a transport may not know. */
+  link?(nodeId: NodeId): PeerLink | undefined;
+  /** For operators: the latest first, a few only. */
+  refusals?(): readonly Refusal[];
   close(): Promise<void>;
 }
 

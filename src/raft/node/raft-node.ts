@@ -9,15 +9,15 @@ import { randomUUID } from 'node:crypto';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
 import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
-import { EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
+import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
-import { idsOf, type Member, roleOf } from './members.ts';
+import { idsOf, type Member, roleOf, strangerOf } from './members.ts';
 import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
-import type { ConnectTransport, NodeTransport, PeerIdentity, Runtime, TransportHost } from './ports.ts';
+import type { ConnectTransport, NodeTransport, PeerIdentity, Refusal, Runtime, TransportHost } from './ports.ts';
 import { Promotion } from './promotion.ts';
 import type { ProposalLimits } from './proposals.ts';
 import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
@@ -162,6 +162,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     };
   }
 
+  /** Who takes part, as far as this node has applied the log; joint while a replacement is under way. */
+  get confState(): ConfState | undefined {
+    return this.#running?.state.confState;
+  }
+
   onStateChange(listener: (status: NodeStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -178,11 +183,13 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     const nowMs = this.#options.runtime.now();
     return idsOf(state.confState).map((id) => {
       const progress = core?.progress.get(id);
+      const link = id === driver.id ? undefined : this.#transport?.link?.(id);
       return {
         ...(state.members.get(id) ?? strangerOf(id)),
         role: roleOf(state.confState, id) ?? 'learner',
         isSelf: id === driver.id,
         isLeader: id === driver.lead,
+        ...(link !== undefined && { link }),
         ...(core !== undefined &&
           progress !== undefined && {
             progress: {
@@ -195,6 +202,12 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
           }),
       };
     });
+  }
+
+  /** Who was not let in by this node lately, the latest first; `agoMs` since the last time. */
+  refusals(): readonly (Refusal & { readonly agoMs: number })[] {
+    const nowMs = this.#options.runtime.now();
+    return (this.#transport?.refusals?.() ?? []).map((one) => ({ ...one, agoMs: Math.max(0, nowMs - one.lastMs) }));
   }
 
   /** The ones on this node's disk, oldest first. */
@@ -245,6 +258,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 
   removePeer(name: string, force = false): Promise<void> {
     return this.#withRunning(({ membership }) => membership.remove(name, force));
+  }
+
+  /** The learner takes the voter's place in one step, through a joint configuration: no moment with a voter too few. */
+  replacePeer(voter: string, learner: string, force = false): Promise<void> {
+    return this.#withRunning(({ membership }) => membership.replace(voter, learner, force));
   }
 
   /** To the voter of that name, or to the one that has most of the log. Resolves with the name of the new leader. */
@@ -352,13 +370,21 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   }
 
   async #join(clusterId: string): Promise<void> {
-    this.#joining ??= (async () => {
-      const { place, logger } = this.#options;
-      this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
-      logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
-      await this.#run(this.#open);
-    })();
+    this.#joining ??= this.#makeLogFor(clusterId).catch((error: unknown) => {
+      this.#joining = undefined;
+      const known = ZkraftError.from(error);
+      // Room can be made while it waits; whatever else it is, a node that stays up with half a log helps nobody.
+      if (known.code !== 'disk_full' && this.#closing === undefined) this.#options.onFatal(known);
+      throw known;
+    });
     await this.#joining;
+  }
+
+  async #makeLogFor(clusterId: string): Promise<void> {
+    const { place, logger } = this.#options;
+    this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
+    logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
+    await this.#run(this.#open);
   }
 
   // How it runs.
@@ -464,15 +490,6 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     return this.#withRunning(({ driver }) => work(driver));
   }
 }
-
-/** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
-const strangerOf = (nodeId: NodeId): Member => ({
-  nodeId,
-  name: '',
-  incarnationId: '',
-  raftAddress: '',
-  clientAddress: '',
-});
 
 const stopping = (): ZkraftError => new ZkraftError('shutting_down', 'this node is stopping; nothing was done');
 const foreign = (why: string): ZkraftError => new ZkraftError('peer_refused', why);

@@ -2,6 +2,7 @@
 import type { RaftState } from '../replicated-log.ts';
 import type { ConfState, NodeId } from '../types.ts';
 import type { Member, MemberRole } from './members.ts';
+import type { PeerLink } from './ports.ts';
 
 /** As `ReplicatedLog.status`, and more. */
 export interface NodeStatus {
@@ -33,6 +34,8 @@ export interface PeerStatus extends Member {
   readonly role: MemberRole;
   readonly isSelf: boolean;
   readonly isLeader: boolean;
+  /** The way from this node to that one; missing for itself, and where the transport cannot tell. */
+  readonly link?: PeerLink;
   /** Only a leader knows the rest. */
   readonly progress?: {
     readonly matchIndex: number;

@@ -43,8 +43,10 @@ export class StorageWriter {
     return this.#writes.length;
   }
 
-  write(work: StorageAppend): void {
-    const { entries, hardState, snapshot, responses } = work;
+  /** `asked`: what else is to be said after it, before its responses. */
+  write(work: StorageAppend, asked: readonly Message[] = []): void {
+    const { entries, hardState, snapshot } = work;
+    const responses = [...asked, ...work.responses];
     const isPromise =
       hardState !== undefined && (hardState.term !== this.#written.term || hardState.vote !== this.#written.vote);
     if (hardState !== undefined) this.#unwritten = hardState;
@@ -52,7 +54,7 @@ export class StorageWriter {
       this.#sayAfterWrites(responses);
       return;
     }
-    this.#send({ entries, ...(snapshot && { snapshot: snapshot.metadata }) }, [...responses]);
+    this.#send({ entries, ...(snapshot && { snapshot: snapshot.metadata }) }, responses);
   }
 
   /** Brings the commit index to the disk too: before a snapshot is recorded, and at the end. */
@@ -96,4 +98,17 @@ export class StorageWriter {
       else install(what.snapshot, finish);
     }, failed);
   }
+}
+
+/**
+ * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
+ * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
+ */
+export function splitByDurability(
+  messages: readonly Message[],
+  isWriting: boolean,
+): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
+  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
+  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
+  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
 }

@@ -8,6 +8,7 @@ import { ZkraftError } from '../../common/index.ts';
 import { fromServiceError, RemoteError, raftPeer } from '../../common/rpc/index.ts';
 import type { TransportLimits } from './limits.ts';
 import { clientCredentials, type TransportSecurity } from './security.ts';
+import { ownCertificateProblem, tellTlsFailure, tlsFailureIn } from './tls-failure.ts';
 
 /** Room for what gRPC and protobuf put around a message. */
 export const FRAME_OVERHEAD_BYTES = 64 * 1024;
@@ -69,11 +70,28 @@ function failureOf(thrown: unknown, address: string, security: TransportSecurity
   // What the other side said in so many words.
   if (remote.code !== 'coordinator_unavailable' && remote.code !== 'cancelled' && remote.code !== 'internal')
     return remote;
+  if (security.mode === 'mutual-tls') {
+    const failure = tlsFailureIn(remote.message);
+    if (failure !== undefined) return refused(tellTlsFailure(failure, `the node at ${address}`), thrown);
+    const own = ownCertificateProblem(security, new Date());
+    if (own !== undefined && HUNG_UP.test(remote.message)) return refused(`${address} hung up: ${own}`, thrown);
+  }
   const means = security.mode === 'insecure' ? 'in plain text' : 'with TLS and a certificate of our authority';
   return new ZkraftError(
     'peer_unreachable',
-    `${address} does not answer ${means} (${remote.message}); see that the node runs, that this is its Raft address, and ` +
-      'that both have certificates of one authority',
+    `${address} does not answer ${means} (${withoutFrame(remote.message)}); see that the node runs, that this is its Raft address, and ` +
+      `that both have certificates of one authority${HUNG_UP.test(remote.message) ? '. It hung up: its log says why' : ''}`,
     { cause: thrown },
   );
 }
+
+/** Of gRPC's text what differs: its frame says nothing, and its clock would make one and the same failure look new. */
+const withoutFrame = (text: string): string =>
+  (/Last error: (?:Error: )?(.*?)\.? Resolution note/s.exec(text)?.[1] ?? text)
+    .replace(/ \(\d{4}-[-\d:.TZ]+\)/, '')
+    .trim();
+
+/** gRPC's word for a connection that ended before HTTP/2 began: so does one whose certificate was not taken. */
+const HUNG_UP = /Failed to connect/;
+
+const refused = (why: string, cause: unknown): ZkraftError => new ZkraftError('peer_refused', why, { cause });

@@ -8,12 +8,13 @@
 import type { ServerDuplexStream, ServerReadableStream, sendUnaryData } from '@grpc/grpc-js';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import { type raftPeer, toServiceError } from '../../common/rpc/index.ts';
-import type { PeerIdentity, TransportHost } from '../node/ports.ts';
+import type { PeerIdentity, Refusal, TransportHost } from '../node/ports.ts';
 import type { NodeId } from '../types.ts';
 import { decodeMessage, messageBytes } from './codec.ts';
 import { checkHello, checkVersion, encodeIdentity, PROTOCOL_VERSION, refused } from './handshake.ts';
 import type { TransportLimits } from './limits.ts';
 import type { TransportObserver } from './observer.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { type ShownCertificate, shownBy, type TransportSecurity } from './security.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 
@@ -39,6 +40,7 @@ export class IncomingStreams {
   readonly #options: IncomingOptions;
   readonly #heard = new Map<NodeId, Heard>();
   readonly #snapshots: SnapshotReceiver;
+  readonly #refusals = new RefusalLog(() => performance.now());
   #isClosed = false;
 
   constructor(options: IncomingOptions) {
@@ -65,6 +67,16 @@ export class IncomingStreams {
   /** Who is heard at the moment, as it called itself. */
   identityOf(nodeId: NodeId): PeerIdentity | undefined {
     return this.#heard.get(nodeId)?.identity;
+  }
+
+  /** Who was not let in lately, the latest first. */
+  refusals(): readonly Refusal[] {
+    return this.#refusals.all();
+  }
+
+  /** Of a caller that never came so far as to say who it is. */
+  noteStranger(from: string, why: string): void {
+    this.#noteRefusal(from, refused(why));
   }
 
   /** Hangs up on whoever is no member any more; it may try again, and the host will judge. */
@@ -219,7 +231,9 @@ export class IncomingStreams {
     const { logger, observer } = this.#options;
     const shown = name.slice(0, 128);
     if (code === 'internal') logger.error({ err: thrown, peer: shown }, 'a raft peer was not served');
-    else logger.warn({ peer: shown, code, reason: message }, 'a raft peer was not let in, or was cut off');
+    else if (this.#refusals.note(shown, message)) {
+      logger.warn({ peer: shown, code, reason: message }, 'a raft peer was not let in, or was cut off');
+    }
     observer.refused?.(shown, message);
   }
 }

@@ -13,6 +13,8 @@ export interface TransportLimits {
   /** The first wait before dialling again; it doubles up to `redialMsMax`, and half of it is chance. */
   readonly redialMs: number;
   readonly redialMsMax: number;
+  /** The wait after a refusal, which somebody must mend first. A change of members, or a call of the peer, ends it. */
+  readonly refusedRedialMs: number;
   /** An idle connection is asked whether it lives, and has as long again to answer. */
   readonly keepaliveMs: number;
   /** A snapshot that makes no progress for as long is given up, by either side. */
@@ -30,6 +32,7 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   redialMs: 50,
   // A peer that came back is dialled before an election at the default timeouts is over.
   redialMsMax: 1_000,
+  refusedRedialMs: 5_000,
   keepaliveMs: 3_000,
   snapshotStallMs: 30_000,
 };

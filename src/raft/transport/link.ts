@@ -4,12 +4,13 @@
  * One frame at a time is on its way: the next is made when gRPC says that the last one left, so that what a slow peer does
  * not take waits in our queue, which has a limit, and not in gRPC's, which has none. Meanwhile messages gather, and go
  * together. Nothing waits for a peer that is away: what was queued is dropped when the stream breaks, and the node is
- * told, at most once a turn; by the time of the next stream Raft has better things to say.
+ * told, at most once a turn; by the time of the next stream Raft has better things to say. A refusal is not a peer that is
+ * away: it stays until somebody mends it, so the next dial waits longer.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { raftPeer } from '../../common/rpc/index.ts';
-import type { PeerIdentity } from '../node/ports.ts';
+import type { PeerIdentity, PeerLink } from '../node/ports.ts';
 import type { NodeId } from '../types.ts';
 import { encodeMessage, type StreamMessage } from './codec.ts';
 import { dial } from './dial.ts';
@@ -58,6 +59,8 @@ export class Link {
   #isFlushing = false;
   #isTelling = false;
   #saidLast = '';
+  #problem = '';
+  #isRefused = false;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -75,6 +78,21 @@ export class Link {
 
   get queuedBytes(): number {
     return this.#queue.bytes;
+  }
+
+  get status(): PeerLink {
+    const problem = this.#problem;
+    if (this.#connection?.openMs !== undefined) return { state: 'connected', problem: '' };
+    if (problem === '') return { state: 'dialling', problem };
+    return { state: this.#isRefused ? 'refused' : 'unreachable', problem };
+  }
+
+  /** Something has changed since the peer refused us, or we it: the answer may be another now. */
+  retry(): void {
+    if (!this.#isRefused || this.#redial === undefined || this.#isClosed) return;
+    clearTimeout(this.#redial);
+    this.#redial = undefined;
+    if (this.#options.isKept) this.#dial();
   }
 
   send(message: StreamMessage): void {
@@ -140,6 +158,7 @@ export class Link {
       clearTimeout(late);
       connection.openMs = performance.now();
       this.#saidLast = '';
+      this.#problem = '';
       observer.connected?.(target.name);
       logger.debug({ peer: target.name, address: target.address }, 'raft peer connected');
       this.#flush();
@@ -176,6 +195,8 @@ export class Link {
   #over(error: ZkraftError, { openMs }: Connection): void {
     const { limits, target, observer, logger, isKept, random } = this.#options;
     this.#connection = undefined;
+    this.#problem = error.message;
+    this.#isRefused = error.code === 'peer_refused' || error.code === 'invalid_request';
     // To be let in and hung up on at once is no success.
     if (openMs !== undefined && performance.now() - openMs > limits.redialMsMax) this.#failures = 0;
     if (openMs !== undefined) observer.disconnected?.(target.name, error.message);
@@ -185,15 +206,13 @@ export class Link {
     }
     this.#drop(this.#queue.clear(), 'disconnected');
     this.#tell();
-    const fullMs = Math.min(limits.redialMsMax, limits.redialMs * 2 ** Math.min(this.#failures, 30));
+    const againMs = Math.min(limits.redialMsMax, limits.redialMs * 2 ** Math.min(this.#failures, 30));
+    const waitMs = this.#isRefused ? limits.refusedRedialMs * (1 + random() / 4) : (againMs / 2) * (1 + random());
     this.#failures += 1;
-    this.#redial = setTimeout(
-      () => {
-        this.#redial = undefined;
-        if (isKept) this.#dial();
-      },
-      fullMs / 2 + (fullMs / 2) * random(),
-    );
+    this.#redial = setTimeout(() => {
+      this.#redial = undefined;
+      if (isKept) this.#dial();
+    }, waitMs);
   }
 
   #drop(messages: number, why: DropReason): void {

@@ -10,7 +10,7 @@ import { type Logger, ZkraftError } from '../../common/index.ts';
 import { raftPeer } from '../../common/rpc/index.ts';
 import type { PeerMessage, SnapshotMessage } from '../core/index.ts';
 import type { Member } from '../node/members.ts';
-import type { ConnectTransport, NodeTransport, PeerIdentity, TransportHost } from '../node/ports.ts';
+import type { ConnectTransport, NodeTransport, PeerIdentity, PeerLink, Refusal, TransportHost } from '../node/ports.ts';
 import type { NodeId } from '../types.ts';
 import { dial, FRAME_OVERHEAD_BYTES, keepaliveOptions } from './dial.ts';
 import { checkName, checkVersion, decodeIdentity, PROTOCOL_VERSION } from './handshake.ts';
@@ -18,8 +18,10 @@ import { IncomingStreams } from './incoming.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from './limits.ts';
 import { Link, type LinkTarget } from './link.ts';
 import type { TransportObserver } from './observer.ts';
+import { onRefusedHandshake } from './refused-handshakes.ts';
 import { checkSecurity, serverCredentials, type TransportSecurity } from './security.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
+import { ownCertificateProblem } from './tls-failure.ts';
 
 export interface GrpcTransportOptions {
   /** host:port to listen on. Port 0 takes a free one; `onListening` says which. */
@@ -70,7 +72,7 @@ class GrpcTransport implements NodeTransport {
     const { security, logger } = options;
     const shared = { host, security, logger, limits: this.#limits, observer: this.#observer };
     this.#snapshots = new SnapshotSender(shared);
-    this.#incoming = new IncomingStreams({ ...shared, met: (nodeId) => this.#relink(nodeId) });
+    this.#incoming = new IncomingStreams({ ...shared, met: (nodeId) => this.#met(nodeId) });
     this.#server = new Server({
       ...keepaliveOptions(this.#limits),
       'grpc.max_receive_message_length':
@@ -82,6 +84,8 @@ class GrpcTransport implements NodeTransport {
     if (security.mode === 'insecure') {
       logger.warn({ listen: options.listen }, 'the Raft port is in plain text, and believes whatever name it is told');
     }
+    const problem = ownCertificateProblem(security, new Date());
+    if (problem !== undefined) logger.error({ reason: problem }, 'no raft peer will take the certificate of this node');
   }
 
   async listen(): Promise<void> {
@@ -100,6 +104,9 @@ class GrpcTransport implements NodeTransport {
         );
       });
     });
+    if (security.mode === 'mutual-tls') {
+      onRefusedHandshake(this.#server, (from, why) => this.#incoming.noteStranger(from, why));
+    }
     onListening?.(port);
   }
 
@@ -129,7 +136,11 @@ class GrpcTransport implements NodeTransport {
       this.#incoming.cutOff(nodeId);
       this.#snapshots.cancel(nodeId);
     }
-    for (const nodeId of new Set([...this.#links.keys(), ...this.#members.keys()])) this.#relink(nodeId);
+    for (const nodeId of new Set([...this.#links.keys(), ...this.#members.keys()])) {
+      this.#relink(nodeId);
+      // Whom we took for a stranger may be a member now.
+      this.#links.get(nodeId)?.retry();
+    }
   }
 
   async identify(address: string): Promise<PeerIdentity> {
@@ -160,6 +171,14 @@ class GrpcTransport implements NodeTransport {
     }
   }
 
+  link(nodeId: NodeId): PeerLink | undefined {
+    return this.#links.get(nodeId)?.status;
+  }
+
+  refusals(): readonly Refusal[] {
+    return this.#incoming.refusals();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -188,6 +207,13 @@ class GrpcTransport implements NodeTransport {
     // Its word may lack an address; the record may still have one.
     const address = member.raftAddress || this.#members.get(nodeId)?.raftAddress || '';
     return address === '' ? undefined : { nodeId, name: member.name, address };
+  }
+
+  /** A stream of that node to us has begun, or has ended. */
+  #met(nodeId: NodeId): void {
+    this.#relink(nodeId);
+    // It speaks to us: it may listen too by now.
+    if (this.#incoming.identityOf(nodeId) !== undefined) this.#links.get(nodeId)?.retry();
   }
 
   /** What is known of the node has changed: a link that no longer fits goes, one that should be there is made. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect as plainConnect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
-import { fromServiceError, raftPeer } from '../../../src/common/rpc/index.ts';
-import { PROTOCOL_VERSION, type TransportSecurity } from '../../../src/raft/index.ts';
+import { raftPeer } from '../../../src/common/rpc/index.ts';
+import type { TransportSecurity } from '../../../src/raft/index.ts';
+import { beat, helloOf, nodeOf, say } from './raw-peer.ts';
 import { CLUSTER, certificates, eventually, heartbeat, Peer, type PeerOptions } from './transport-bed.ts';
 
 describe('a stream of messages', () => {
@@ -107,41 +107,6 @@ describe('a stream of messages', () => {
     assert.match(error.message, /speaks version 9 of the Raft protocol, and "b" version 1.*same release/);
   });
 
-  it('with a certificate of another authority is not begun', async (t) => {
-    const b = await start(t, { name: 'b', nodeId: 2 });
-    const stranger = certificates()('a');
-    const a = await start(t, { name: 'a', nodeId: 1, security: stranger });
-    a.transport.setMembers([a.member, b.member]);
-    a.transport.send(heartbeat(1, 2));
-    await eventually('told', () => a.unreachables.length > 0);
-    assert.deepEqual([b.received, a.connects], [[], []]);
-    await assert.rejects(a.transport.identify(b.address), { code: 'peer_unreachable' });
-    // Nor does anybody get in who trusts the node, but is not trusted by it.
-    const { cert, key } = stranger as { cert: string; key: string };
-    const { ca } = of('b') as { ca: string };
-    const hello = { ...helloOf(b), from: nodeOf(1, 'a'), toNodeId: 2n, toName: 'b' };
-    const error = await say(t, b, { mode: 'mutual-tls', cert, key, ca }, [{ $case: 'hello', value: hello }]);
-    assert.notEqual(error.code, 'peer_refused');
-    assert.deepEqual(b.received, []);
-  });
-
-  it('in plain text is not begun, and the other way round it is not either', async (t) => {
-    const b = await start(t, { name: 'b', nodeId: 2 });
-    const plain = await start(t, { name: 'a', nodeId: 1, security: { mode: 'insecure' } });
-    plain.transport.setMembers([plain.member, b.member]);
-    b.transport.setMembers([plain.member, b.member]);
-    for (const [from, to, other] of [[plain, b, 2] as const, [b, plain, 1] as const]) {
-      from.transport.send(heartbeat(from.options.nodeId, other));
-      await eventually('told', () => from.unreachables.length > 0);
-      assert.deepEqual(to.received, []);
-      await assert.rejects(from.transport.identify(to.address), (error: { code: string; message: string }) => {
-        assert.equal(error.code, 'peer_unreachable');
-        assert.match(error.message, from === plain ? /in plain text/ : /with TLS and a certificate of our authority/);
-        return true;
-      });
-    }
-  });
-
   it('goes without certificates where both sides were told so', async (t) => {
     const a = await start(t, { name: 'a', nodeId: 1, security: { mode: 'insecure' } });
     const b = await start(t, { name: 'b', nodeId: 2, security: { mode: 'insecure' } });
@@ -237,46 +202,3 @@ describe('a stream of messages', () => {
     assert.deepEqual(b.received, []);
   });
 });
-
-const nodeOf = (nodeId: number, name: string, clusterId = CLUSTER): raftPeer.NodeIdentity => ({
-  ...{ nodeId: BigInt(nodeId), name, clusterId },
-  ...{ incarnationId: `i${nodeId}`, raftAddress: '127.0.0.1:1', clientAddress: '' },
-});
-
-const helloOf = (peer: Peer): raftPeer.Hello => ({
-  protocolVersion: PROTOCOL_VERSION,
-  from: nodeOf(peer.options.nodeId, peer.options.name),
-  toNodeId: 0n,
-  toName: '',
-});
-
-const beat = (from: bigint, to: bigint): raftPeer.RaftMessage => ({
-  ...{ from, to, term: 1n },
-  body: { $case: 'heartbeat', value: { commit: 0n, readRound: 0n } },
-});
-
-/** As somebody who has a certificate and says what it likes; how the stream ended. */
-function say(
-  t: TestContext,
-  to: Peer,
-  security: TransportSecurity,
-  contents: readonly NonNullable<raftPeer.SendMessagesRequest['content']>[],
-): Promise<{ code: string; message: string }> {
-  const credentials =
-    security.mode === 'insecure'
-      ? ChannelCredentials.createInsecure()
-      : ChannelCredentials.createSsl(Buffer.from(security.ca), Buffer.from(security.key), Buffer.from(security.cert), {
-          checkServerIdentity: () => undefined,
-        });
-  const client = new raftPeer.RaftPeerServiceClient(`localhost:${to.port}`, credentials, {
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  t.after(() => client.close());
-  return new Promise((resolve, reject) => {
-    const stream = client.sendMessages();
-    stream.on('error', (error: ServiceError) => resolve(fromServiceError(error)));
-    stream.on('data', () => {});
-    stream.on('end', () => reject(new Error('the stream ended without a word')));
-    for (const content of contents) stream.write({ content });
-  });
-}

@@ -1,8 +1,8 @@
 /** Hosts without a core: they note what the transport tells them, and let in whom they are told to. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { issueCertificate, makeAuthority } from '../../../src/certs/index.ts';
-import { ZkraftError } from '../../../src/common/index.ts';
+import { type CertificatePair, issueCertificate, makeAuthority } from '../../../src/certs/index.ts';
+import { type Logger, ZkraftError } from '../../../src/common/index.ts';
 import { silentLogger } from '../../../src/common/logging/index.ts';
 import {
   FileSnapshotFolder,
@@ -23,14 +23,32 @@ export type PeerMessage = raftCore.PeerMessage;
 
 export const CLUSTER = 'c0ffee00-0000-4000-8000-000000000001';
 
+const DAY_MS = 86_400_000;
+
+/** An authority that began a month ago, so that it can sign what has ended since. */
+export const testAuthority = (name: string) =>
+  makeAuthority(name, { now: new Date(Date.now() - 30 * DAY_MS), days: 400 });
+
+export interface IssueOptions {
+  /** When it was issued, in days from now. */
+  readonly fromDays?: number;
+  /** The authority that its holder trusts, when it is another one. */
+  readonly trusts?: CertificatePair;
+}
+
+/** For two days. */
+export function issue(authority: CertificatePair, name: string, options: IssueOptions = {}): TransportSecurity {
+  const { fromDays = 0, trusts = authority } = options;
+  const now = new Date(Date.now() + fromDays * DAY_MS);
+  const pair = issueCertificate(authority, name, ['127.0.0.1', 'localhost'], { now, days: 2 });
+  return { mode: 'mutual-tls', ...pair, ca: trusts.cert };
+}
+
 /** Certificates by common name, of one authority. */
-export function certificates(): (name: string) => TransportSecurity {
-  const validity = { now: new Date(), days: 2 };
-  const authority = makeAuthority('raft authority', validity);
+export function certificates(authority = testAuthority('raft authority')): (name: string) => TransportSecurity {
   const issued = new Map<string, TransportSecurity>();
   return (name) => {
-    const pair = () => issueCertificate(authority, name, ['127.0.0.1', 'localhost'], validity);
-    const known = issued.get(name) ?? { mode: 'mutual-tls', ...pair(), ca: authority.cert };
+    const known = issued.get(name) ?? issue(authority, name);
     issued.set(name, known);
     return known;
   };
@@ -51,8 +69,13 @@ export interface PeerOptions {
   readonly addServices?: GrpcTransportOptions['addServices'];
 }
 
+const noting = (log: string[]): Logger => {
+  const note = (fields: object, text?: string): void => void log.push(`${text} ${JSON.stringify(fields)}`);
+  return Object.assign(Object.create(silentLogger), { warn: note, error: note });
+};
+
 /** Quick, so that tests are. */
-const LIMITS: Partial<TransportLimits> = { redialMs: 10, redialMsMax: 100, handshakeMs: 2_000 };
+const LIMITS: Partial<TransportLimits> = { redialMs: 10, redialMsMax: 100, refusedRedialMs: 200, handshakeMs: 5_000 };
 
 export class Peer implements TransportHost {
   readonly options: PeerOptions;
@@ -63,6 +86,8 @@ export class Peer implements TransportHost {
   readonly disconnects: string[] = [];
   readonly drops: string[] = [];
   readonly connects: string[] = [];
+  /** What its log says at warn and error. */
+  readonly log: string[] = [];
   port = 0;
   clusterId: string | undefined;
   transport!: NodeTransport;
@@ -93,7 +118,7 @@ export class Peer implements TransportHost {
         connected: (name) => peer.connects.push(name),
         ...options.observer,
       },
-      logger: silentLogger,
+      logger: noting(peer.log),
       onListening: (port) => {
         peer.port = port;
       },

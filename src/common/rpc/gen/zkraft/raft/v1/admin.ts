@@ -48,8 +48,22 @@ export interface StatusResponse {
   appliedIndex: bigint;
   snapshotIndex: bigint;
   peers: number;
+  /** has no log yet, until a leader adds it */
+  waiting: boolean;
+  /** the latest first, 16 at most */
+  refusals: Refusal[];
   /** 1, and one more for each time that the cluster was recovered; 0 while the node waits */
   epoch: bigint;
+}
+
+/** Somebody whom this node did not let in, or cut off. */
+export interface Refusal {
+  /** what it calls itself, or where it calls from */
+  peer: string;
+  reason: string;
+  count: number;
+  /** since the last time */
+  agoMs: bigint;
 }
 
 export interface Peer {
@@ -62,7 +76,18 @@ export interface Peer {
   leader: boolean;
   self: boolean;
   /** from a leader alone */
-  progress: PeerProgress | undefined;
+  progress:
+    | PeerProgress
+    | undefined;
+  /** from the node that answers to this one; absent for itself */
+  link: PeerLink | undefined;
+}
+
+export interface PeerLink {
+  /** connected, dialling, unreachable, refused */
+  state: string;
+  /** why there is no stream, and the remedy */
+  problem: string;
 }
 
 export interface PeerProgress {
@@ -192,6 +217,8 @@ function createBaseStatusResponse(): StatusResponse {
     appliedIndex: 0n,
     snapshotIndex: 0n,
     peers: 0,
+    waiting: false,
+    refusals: [],
     epoch: 0n,
   };
 }
@@ -246,11 +273,17 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.peers !== 0) {
       writer.uint32(88).uint32(message.peers);
     }
+    if (message.waiting !== false) {
+      writer.uint32(96).bool(message.waiting);
+    }
+    for (const v of message.refusals) {
+      Refusal.encode(v!, writer.uint32(106).fork()).join();
+    }
     if (message.epoch !== 0n) {
       if (BigInt.asUintN(64, message.epoch) !== message.epoch) {
         throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
       }
-      writer.uint32(96).uint64(message.epoch);
+      writer.uint32(112).uint64(message.epoch);
     }
     return writer;
   },
@@ -361,6 +394,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
               break;
             }
 
+            message.waiting = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.refusals.push(Refusal.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
             message.epoch = reader.uint64() as bigint;
             continue;
           }
@@ -400,7 +449,103 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       ? BigInt(object.snapshotIndex)
       : 0n;
     message.peers = object.peers ?? 0;
+    message.waiting = object.waiting ?? false;
+    message.refusals = object.refusals?.map((e) => Refusal.fromPartial(e)) || [];
     message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
+    return message;
+  },
+};
+
+function createBaseRefusal(): Refusal {
+  return { peer: "", reason: "", count: 0, agoMs: 0n };
+}
+
+export const Refusal: MessageFns<Refusal> = {
+  encode(message: Refusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.peer !== "") {
+      writer.uint32(10).string(message.peer);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint32(message.count);
+    }
+    if (message.agoMs !== 0n) {
+      if (BigInt.asUintN(64, message.agoMs) !== message.agoMs) {
+        throw new globalThis.Error("value provided for field message.agoMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.agoMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Refusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.agoMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Refusal>, I>>(base?: I): Refusal {
+    return Refusal.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Refusal>, I>>(object: I): Refusal {
+    const message = createBaseRefusal();
+    message.peer = object.peer ?? "";
+    message.reason = object.reason ?? "";
+    message.count = object.count ?? 0;
+    message.agoMs = (object.agoMs !== undefined && object.agoMs !== null) ? BigInt(object.agoMs) : 0n;
     return message;
   },
 };
@@ -415,6 +560,7 @@ function createBasePeer(): Peer {
     leader: false,
     self: false,
     progress: undefined,
+    link: undefined,
   };
 }
 
@@ -446,6 +592,9 @@ export const Peer: MessageFns<Peer> = {
     }
     if (message.progress !== undefined) {
       PeerProgress.encode(message.progress, writer.uint32(66).fork()).join();
+    }
+    if (message.link !== undefined) {
+      PeerLink.encode(message.link, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -527,6 +676,14 @@ export const Peer: MessageFns<Peer> = {
             message.progress = PeerProgress.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.link = PeerLink.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -556,6 +713,74 @@ export const Peer: MessageFns<Peer> = {
     message.progress = (object.progress !== undefined && object.progress !== null)
       ? PeerProgress.fromPartial(object.progress)
       : undefined;
+    message.link = (object.link !== undefined && object.link !== null) ? PeerLink.fromPartial(object.link) : undefined;
+    return message;
+  },
+};
+
+function createBasePeerLink(): PeerLink {
+  return { state: "", problem: "" };
+}
+
+export const PeerLink: MessageFns<PeerLink> = {
+  encode(message: PeerLink, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.problem !== "") {
+      writer.uint32(18).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeerLink {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerLink();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PeerLink>, I>>(base?: I): PeerLink {
+    return PeerLink.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PeerLink>, I>>(object: I): PeerLink {
+    const message = createBasePeerLink();
+    message.state = object.state ?? "";
+    message.problem = object.problem ?? "";
     return message;
   },
 };
