@@ -99,3 +99,16 @@ export class StorageWriter {
     }, failed);
   }
 }
+
+/**
+ * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
+ * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
+ */
+export function splitByDurability(
+  messages: readonly Message[],
+  isWriting: boolean,
+): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
+  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
+  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
+  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
+}
