@@ -1,6 +1,6 @@
 /**
- * Makes the reference pages in docs/reference from the code, and the README's figures from bench/results:
- * `npm run gen:docs`.
+ * Makes the reference pages in docs/reference from the code, the table of Raft's mutants from their list, and the README's
+ * figures from bench/results: `npm run gen:docs`.
  *
  * `--check` compares instead of writing and exits 1 when a page is stale; a test does the same.
  */
@@ -12,6 +12,7 @@ import { commandsPage } from './docs/commands.ts';
 import { errorsPage } from './docs/errors.ts';
 import { httpPage } from './docs/http.ts';
 import { metricsPage } from './docs/metrics.ts';
+import { mutantsPage } from './docs/mutants.ts';
 import { settingsPage } from './docs/settings.ts';
 import { trapsPage } from './docs/traps.ts';
 
@@ -26,6 +27,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
     ['docs/reference/metrics.md', await metricsPage()],
     ['docs/reference/http.md', await httpPage()],
     ['docs/reference/traps.md', trapsPage()],
+    ['test/raft/mutants/README.md', mutantsPage()],
     ['README.md', readmePage()],
   ]);
 }

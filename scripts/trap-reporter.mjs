@@ -1,4 +1,4 @@
-/** A reporter of node:test for test-traps.mjs: one line of JSON a test that ended. */
+/** A reporter of node:test for red-tests.mjs: one line of JSON a test that ended. */
 export default async function* trapReporter(events) {
   for await (const { type, data } of events) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;

@@ -19,7 +19,7 @@ export interface NodeOrder {
 }
 
 export type NodeRequest =
-  | { readonly ask: 'status' | 'marks' }
+  | { readonly ask: 'status' | 'marks' | 'hash' }
   | { readonly ask: 'add'; readonly address: string }
   | { readonly ask: 'promote'; readonly name: string }
   | { readonly ask: 'transfer' }
@@ -38,11 +38,6 @@ export interface Marks {
   readonly term: number;
   readonly firstOfTermMs: number | undefined;
   readonly lastMs: number | undefined;
-}
-
-export interface LoadFigures {
-  readonly perSecond: number;
-  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
 }
 
 const NODE = fileURLToPath(

@@ -1,24 +1,15 @@
-/** One node of `bench raft`: real transport, real disk, and a state machine that only counts. */
+/** One node of `bench raft`: real transport, real disk, and the key-value map. */
 import { readFileSync } from 'node:fs';
 import { silentLogger } from '../../src/common/logging/index.ts';
-import { grpcTransport, openRaftNode, type StateMachine } from '../../src/raft/index.ts';
-import type { LoadFigures, Marks, NodeAnswer, NodeOrder, NodeRequest } from './cluster.ts';
+import { encodeKvCommand, grpcTransport, KvMachine, openRaftNode } from '../../src/raft/index.ts';
+import type { Marks, NodeAnswer, NodeOrder, NodeRequest } from './cluster.ts';
 import { COMMAND_BYTES } from './index.ts';
+import { type LoadFigures, latencies } from './report.ts';
 
 const order = JSON.parse(process.argv[2] ?? '{}') as NodeOrder;
-let applied = 0;
-const machine: StateMachine<number> = {
-  apply: () => {
-    applied += 1;
-    return applied;
-  },
-  snapshot: () => Buffer.from(String(applied)),
-  restore: (bytes) => {
-    applied = Number(Buffer.from(bytes).toString());
-  },
-};
+const machine = new KvMachine();
 const pem = (path: string): string => readFileSync(path, 'utf8');
-const node = await openRaftNode<number>({
+const node = await openRaftNode<string>({
   dir: order.dir,
   name: order.name,
   raftAddress: order.raftAddress,
@@ -40,8 +31,22 @@ const node = await openRaftNode<number>({
 });
 await node.start(machine);
 
-const command = new Uint8Array(COMMAND_BYTES).fill(7);
-const wallMs = (): number => performance.timeOrigin + performance.now();
+const KEYS = 1_024;
+const commands = Array.from({ length: KEYS }, (_, i) => put(`key ${i}`));
+let nextCommand = 0;
+/** The next of a thousand puts, all of the same length. */
+function someCommand(): Uint8Array {
+  nextCommand = (nextCommand + 1) % KEYS;
+  return commands[nextCommand] as Uint8Array;
+}
+
+function put(key: string): Uint8Array {
+  const aroundBytes = encodeKvCommand({ kind: 'put', key, value: '' }).length;
+  return encodeKvCommand({ kind: 'put', key, value: 'v'.repeat(COMMAND_BYTES - aroundBytes) });
+}
+
+/** Of the clock that the parent reads too. */
+const wallMs = (): number => Date.now();
 let isWriting = false;
 let marked = { term: 0, firstMs: undefined as number | undefined };
 let lastMs: number | undefined;
@@ -54,7 +59,7 @@ async function write(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 1));
       continue;
     }
-    const committed = await node.propose(command).catch(() => undefined);
+    const committed = await node.propose(someCommand()).catch(() => undefined);
     if (committed === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       continue;
@@ -70,19 +75,13 @@ async function load(proposers: number, durationMs: number): Promise<LoadFigures>
   const propose = async (): Promise<void> => {
     while (performance.now() - begunMs < durationMs) {
       const sentMs = performance.now();
-      await node.propose(command);
+      await node.propose(someCommand());
       latenciesMs.push(performance.now() - sentMs);
     }
   };
   await Promise.all(Array.from({ length: proposers }, propose));
   const elapsedMs = performance.now() - begunMs;
-  latenciesMs.sort((a, b) => a - b);
-  const at = (part: number): number =>
-    latenciesMs[Math.min(latenciesMs.length - 1, Math.floor(latenciesMs.length * part))] ?? 0;
-  return {
-    perSecond: (latenciesMs.length / elapsedMs) * 1_000,
-    latencyMs: { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
-  };
+  return { perSecond: (latenciesMs.length / elapsedMs) * 1_000, latencyMs: latencies(latenciesMs) };
 }
 
 async function answer(request: NodeRequest): Promise<unknown> {
@@ -94,6 +93,8 @@ async function answer(request: NodeRequest): Promise<unknown> {
       const firstOfTermMs = marked.term === term ? marked.firstMs : undefined;
       return { leads: state === 'Leader', term, firstOfTermMs, lastMs } satisfies Marks;
     }
+    case 'hash':
+      return machine.hash();
     case 'add':
       return await node.addPeer(request.address);
     case 'promote':

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { COORDINATOR_METRICS } from '../../src/coordinator/metrics.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
+import { RAFT_METRICS } from '../../src/raft/node/metrics.ts';
 import { WORKER_METRICS } from '../../src/worker/metrics.ts';
 import { page, table } from './page.ts';
 
@@ -14,7 +15,7 @@ interface MetricRow {
 export function metricsPage(): string {
   const services: readonly (readonly [string, readonly MetricRow[]])[] = [
     ['gateway', gatewayRows()],
-    ['coordinator', coordinatorRows()],
+    ['coordinator', rowsOf(COORDINATOR_METRICS)],
     ['worker', Object.values(WORKER_METRICS)],
   ];
   return page('Metrics', 'the metrics that each service registers', [
@@ -22,22 +23,23 @@ export function metricsPage(): string {
     'port, a worker on `metrics.port`. Label values come from closed sets; times are in seconds. Every process shows, too,',
     "what prom-client collects by itself: `process_*` and `nodejs_*`, the event loop's lag among them.",
     '',
-    ...services.flatMap(([name, rows]) => [
-      `## ${name}`,
-      '',
-      ...table(['metric', 'type', 'labels', 'meaning'], rows.map(cells).sort(byName)),
-    ]),
+    ...services.flatMap(([name, rows]) => [`## ${name}`, '', ...metricsTable(rows)]),
+    '## raft',
+    '',
+    'A node of a replicated log of several (`createRaftMetrics` in `src/raft`), in the registry of whoever hosts it. The',
+    'coordinator still runs on the log of one node, and shows of these what its own table has.',
+    '',
+    ...metricsTable(rowsOf(RAFT_METRICS)),
   ]);
 }
 
-function coordinatorRows(): MetricRow[] {
-  return Object.entries(COORDINATOR_METRICS).map(([name, row]) => ({
-    name,
-    type: row.type,
-    labels: 'labels' in row ? row.labels : [],
-    help: row.help,
-  }));
-}
+const metricsTable = (rows: readonly MetricRow[]): readonly string[] =>
+  table(['metric', 'type', 'labels', 'meaning'], rows.map(cells).sort(byName));
+
+type Table = Readonly<Record<string, Omit<MetricRow, 'name' | 'labels'> & Partial<Pick<MetricRow, 'labels'>>>>;
+
+const rowsOf = (metrics: Table): MetricRow[] =>
+  Object.entries(metrics).map(([name, { type, labels, help }]) => ({ name, type, labels: labels ?? [], help }));
 
 const byName = (a: readonly string[], b: readonly string[]): number => String(a[0]).localeCompare(String(b[0]));
 

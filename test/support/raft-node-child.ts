@@ -1,19 +1,26 @@
 /**
- * One node of a replicated log in a process of its own, told what to do over the channel of its parent.
+ * One node of a replicated key-value map in a process of its own, told what to do over the channel of its parent.
  *
  * Started by `raft-processes.ts`. SIGTERM hands leadership over and ends it; anything else that ends it is the test's.
  */
 import { readFileSync } from 'node:fs';
 import { silentLogger } from '../../src/common/logging/index.ts';
 import { raftAdmin } from '../../src/common/rpc/index.ts';
-import { createRaftAdminService, grpcTransport, openRaftNode, type RaftNode } from '../../src/raft/index.ts';
+import {
+  createRaftAdminService,
+  encodeKvCommand,
+  grpcTransport,
+  KvMachine,
+  kvResultCodec,
+  openRaftNode,
+  type RaftNode,
+} from '../../src/raft/index.ts';
 import type { ChildAnswer, ChildOptions, ChildRequest } from './raft-processes.ts';
-import { WordStore } from './raft-store.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
-const machine = new WordStore();
+const machine = new KvMachine();
 const pem = (path: string): string => readFileSync(path, 'utf8');
-const node: RaftNode<number> = await openRaftNode<number>({
+const node: RaftNode<string> = await openRaftNode<string>({
   ...options,
   clientAddress: `${options.name}:clients`,
   connect: grpcTransport({
@@ -28,10 +35,7 @@ const node: RaftNode<number> = await openRaftNode<number>({
     addServices: (server) =>
       server.addService(raftAdmin.RaftAdminServiceService, createRaftAdminService(node, silentLogger)),
   }),
-  codec: {
-    encode: (index) => new TextEncoder().encode(String(index)),
-    decode: (b) => Number(new TextDecoder().decode(b)),
-  },
+  codec: kvResultCodec,
   freeBytesMin: 0,
   logger: silentLogger,
   onFatal: (error) => {
@@ -41,14 +45,12 @@ const node: RaftNode<number> = await openRaftNode<number>({
 });
 await node.start(machine);
 
-const text = (word: string): Uint8Array => new TextEncoder().encode(word);
-
 /** As many proposals at a time as asked, for so long; how many were committed, and how long each took. */
 async function load(proposers: number, durationMs: number): Promise<unknown> {
   const latenciesMs: number[] = [];
   const endMs = performance.now() + durationMs;
   const propose = async (proposer: number): Promise<void> => {
-    const data = text(`load ${proposer} `.padEnd(256, '.'));
+    const data = encodeKvCommand({ kind: 'put', key: `load ${proposer}`, value: '.'.repeat(240) });
     while (performance.now() < endMs) {
       const begunMs = performance.now();
       await node.propose(data);
@@ -67,14 +69,15 @@ async function answer(request: ChildRequest): Promise<unknown> {
     case 'peers':
       return await node.peers();
     case 'propose':
-      return await node.propose(text(request.word), request.session === undefined ? {} : { session: request.session });
+      return await node.propose(request.data, request.options);
     case 'open-session':
       return await node.openSession();
-    case 'read':
-      await node.readIndex();
-      return [...machine.words()];
-    case 'words':
-      return [...machine.words()];
+    case 'read-index':
+      return await node.readIndex();
+    case 'get':
+      return machine.get(request.key);
+    case 'hash':
+      return machine.hash();
     case 'add':
       return await node.addPeer(request.address);
     case 'promote':

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Member, NodeStatus, PeerStatus } from '../../src/raft/index.ts';
+import type { Applied, CommandOptions, KvReplica, Member, NodeStatus, PeerStatus } from '../../src/raft/index.ts';
 import { type Authority, makeAuthority } from './certificates.ts';
 
 export interface ChildOptions {
@@ -23,12 +23,10 @@ export interface ChildOptions {
 }
 
 export type ChildRequest =
-  | { readonly ask: 'status' | 'peers' | 'read' | 'words' | 'open-session' }
-  | {
-      readonly ask: 'propose';
-      readonly word: string;
-      readonly session?: { readonly id: number; readonly sequence: number };
-    }
+  | { readonly ask: 'status' | 'peers' | 'open-session' | 'read-index' | 'hash' }
+  | { readonly ask: 'propose'; readonly data: Uint8Array; readonly options?: CommandOptions }
+  /** What the node has, which may be old. */
+  | { readonly ask: 'get'; readonly key: string }
   | { readonly ask: 'add'; readonly address: string }
   | { readonly ask: 'promote' | 'remove'; readonly name: string }
   | { readonly ask: 'transfer'; readonly name?: string }
@@ -39,8 +37,6 @@ export interface ChildAnswer {
   readonly value?: unknown;
   readonly error?: { readonly code: string; readonly message: string };
 }
-
-export type Words = readonly (readonly [string, readonly number[]])[];
 
 const CHILD = fileURLToPath(new URL('./raft-node-child.ts', import.meta.url));
 const STARTS_WITHIN_MS = 30_000;
@@ -107,6 +103,18 @@ export class ChildNode {
         if (error !== null) this.#waiting.get(id)?.({ id, error: { code: 'gone', message: error.message } });
       });
     });
+  }
+
+  /** As a client of the map sees it. An answer that is lost with the process is `internal`: it may have been applied. */
+  get replica(): KvReplica {
+    return {
+      node: {
+        propose: (data, options = {}) => this.ask<Applied<string>>({ ask: 'propose', data, options }),
+        openSession: () => this.ask<number>({ ask: 'open-session' }),
+        readIndex: () => this.ask<number>({ ask: 'read-index' }),
+      },
+      machine: { get: (key) => this.ask<string>({ ask: 'get', key }) },
+    };
   }
 
   status(): Promise<NodeStatus> {
@@ -192,6 +200,19 @@ export class ProcessBed {
     return found as ChildNode;
   }
 
+  /** Of any of them, chosen by the client. */
+  replicas(): KvReplica[] {
+    return this.running().map(({ replica }) => replica);
+  }
+
+  /** Until all running nodes have the same state. */
+  async converge(): Promise<void> {
+    await eventually(async () => {
+      const hashes = await Promise.all(this.running().map((node) => node.ask<string>({ ask: 'hash' })));
+      return new Set(hashes).size === 1;
+    });
+  }
+
   peers(node: ChildNode): Promise<readonly PeerStatus[]> {
     return node.ask({ ask: 'peers' });
   }
@@ -240,7 +261,7 @@ export async function retried<T>(work: () => Promise<T>, withinMs = 30_000): Pro
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -32,7 +32,10 @@ export const bench: CommandModule<object, Args> = {
       .positional('name', { type: 'string', demandOption: true, describe: NAMES })
       .option('depth', text('Depth of the Merkle circuit, 1 to 32 [default: 20]'))
       .option('threads', text('Threads of each side [default: all cores]'))
-      .option('runs', text('Samples of each side in one launch [default: 3 to 10, as the bench goes]'))
+      .option(
+        'runs',
+        text('Samples of each side in one launch [default: 3 to 10, as the bench goes]; of raft: kills [50]'),
+      )
       .option('launches', text('Times that everything is started afresh [default: 3]'))
       .option('node', text('Node binary to measure under, or several: path,path [default: this one]'))
       .option('vs-binary', text('With prove: a foreign prover, "prover {zkey} {wtns} {proof} {public}"'))
@@ -68,7 +71,7 @@ export const bench: CommandModule<object, Args> = {
     }),
 };
 
-/** Three processes of a replicated log; --runs is how many leaders are killed. */
+/** Three processes of a replicated log; --runs is how many leaders are killed, and transfers, at each timeout. */
 async function runRaft(argv: Args, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const { parseRounds, raftReportLines, runRaftBench } = await import('../../../bench/index.ts');
   const progress = terminal.progress('Bench raft');

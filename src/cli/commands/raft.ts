@@ -164,7 +164,7 @@ const add: CommandModule<object, Args & { readonly peer: string }> = {
   builder: (yargs) =>
     target(yargs)
       .positional('peer', { type: 'string', demandOption: true, describe: 'Raft port of the new node, host:port' })
-      .example('$0 raft add-peer 10.0.0.8:7000', 'Then: zkraft raft promote NAME'),
+      .example('$0 raft add-peer 10.0.0.8:7000', 'A learner, and a voter once it has caught up'),
   handler: (argv) =>
     run(argv.json, async ({ terminal }) => {
       const { raft, at } = await calls(argv);

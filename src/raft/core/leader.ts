@@ -1,7 +1,7 @@
 /**
  * What a leader does with proposals and answers. Paper, sections 5.3 and 5.4; thesis 3.10 and 4.
  */
-import { NO_NODE, type NodeId } from '../types.ts';
+import { type LogIndex, NO_NODE, type NodeId } from '../types.ts';
 import { decodeConfChange, pathOf, stepsOf } from './conf-change.ts';
 import { isJoint } from './configuration.ts';
 import { RaftConfigError } from './errors.ts';
@@ -11,7 +11,7 @@ import type { ProposalOutcome, StepOutcome } from './outcomes.ts';
 import type { Progress } from './progress.ts';
 import type { Raft } from './raft.ts';
 import { confirmReads, readAsLeader, startDeferredReads } from './reads.ts';
-import { broadcastAppend, sendAppend } from './replication.ts';
+import { broadcastAppend, sendAppend, sendRest } from './replication.ts';
 
 export function stepLeader(raft: Raft, message: PeerMessage): StepOutcome {
   switch (message.type) {
@@ -50,6 +50,7 @@ export function proposeAsLeader(raft: Raft, entries: readonly ProposedEntry[]): 
   });
   if (!raft.append(accepted)) return { status: 'dropped', reason: 'too-much-uncommitted' };
   broadcastAppend(raft);
+  if (entries.length > raft.config.maxMessageEntries) sendRest(raft);
   const appended = { status: 'appended', term: raft.term, index: raft.log.lastIndex() } as const;
   return refusedChange === undefined ? appended : { ...appended, refusedChange };
 }
@@ -111,16 +112,26 @@ function onAcknowledgement(raft: Raft, { from, index }: AppendResponse, progress
     progress.becomeReplicate();
   }
 
+  const before = raft.log.committed;
   if (raft.tryCommit()) {
     startDeferredReads(raft);
-    broadcastAppend(raft);
-  } else if (from !== raft.id && progress.wantsCommit(raft.log.committed)) {
+    if (!maySayCommitLater(raft, before)) broadcastAppend(raft);
+  } else if (from !== raft.id && progress.wantsCommit(raft.log.committed) && !raft.config.holdCommits) {
     sendAppend(raft, from, 'even-if-empty');
   }
   if (from === raft.id) return;
   // The window may have opened for several messages.
   while (sendAppend(raft, from, 'only-entries')) {}
   if (from === raft.transferee && progress.match === raft.log.lastIndex()) raft.send(from, { type: 'timeout-now' });
+}
+
+/**
+ * Not where a configuration change was committed: a member that it removes is none any more as soon as it is applied
+ * here, and would never hear of it.
+ */
+function maySayCommitLater(raft: Raft, before: LogIndex): boolean {
+  const { pendingConfIndex, config, log } = raft;
+  return config.holdCommits && !(before < pendingConfIndex && pendingConfIndex <= log.committed);
 }
 
 function onHeartbeatResponse(raft: Raft, message: HeartbeatResponse, progress: Progress): void {

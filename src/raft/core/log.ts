@@ -88,8 +88,14 @@ export class RaftLog {
   }
 
   /** Entries from `lo` on, at least one if there is any; `undefined` if `lo` is compacted. */
-  entriesFrom(lo: LogIndex, bytesMax: number): readonly Entry[] | undefined {
-    return lo > this.lastIndex() ? [] : this.slice(lo, this.lastIndex() + 1, bytesMax);
+  entriesFrom(lo: LogIndex, bytesMax: number, countMax: number): readonly Entry[] | undefined {
+    const end = Math.min(this.lastIndex() + 1, lo + countMax);
+    return lo > this.lastIndex() ? [] : this.slice(lo, end, bytesMax);
+  }
+
+  /** Whether reading from `lo` on waits for nothing. */
+  isAtHand(lo: LogIndex): boolean {
+    return lo >= this.#unstable.offset || this.#storage.isAtHand?.(lo) !== false;
   }
 
   /** Entries `lo` to `hi - 1` as far as `bytesMax` goes; `undefined` if `lo` is compacted. */

@@ -38,6 +38,13 @@ export interface CoreOptions {
 
   /** Of entries in one append message; one entry always goes. */
   readonly maxMessageBytes?: number;
+  /** Entries in one append message. Left out: only their bytes count. */
+  readonly maxMessageEntries?: number;
+  /**
+   * A commit index that no entries carry is told when the host says `tellCommit`, and not with a message of its own at
+   * once; one of a configuration change is always told at once.
+   */
+  readonly holdCommits?: boolean;
   /** Of committed entries in one `Ready`, and of those being applied. */
   readonly maxCommittedBytesPerReady?: number;
   /** Of payload that is proposed but not applied; further proposals are dropped, except for one when there is none. */
@@ -71,6 +78,8 @@ export function completeOptions(options: CoreOptions): CoreConfig {
     readOnly: 'safe',
     disableConfChangeValidation: false,
     maxMessageBytes,
+    maxMessageEntries: Number.POSITIVE_INFINITY,
+    holdCommits: false,
     maxCommittedBytesPerReady: maxMessageBytes,
     maxUncommittedBytes: 64 * MIB,
     maxInflightMessages: 256,
@@ -100,6 +109,7 @@ function check(config: CoreConfig): void {
   demand(Number.isSafeInteger(config.applied) && config.applied >= 0, `applied is ${config.applied}; give an index`);
   const limits = [
     'maxMessageBytes',
+    'maxMessageEntries',
     'maxCommittedBytesPerReady',
     'maxUncommittedBytes',
     'maxInflightMessages',

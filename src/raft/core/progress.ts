@@ -108,6 +108,11 @@ export class Progress {
     this.#sentCommit = commit;
   }
 
+  /** An append went out without the entries that belong into it: a probe all the same, and one at a time. */
+  withheld(): void {
+    if (this.state === 'probe') this.paused = true;
+  }
+
   sentHeartbeat(commit: LogIndex): void {
     this.#sentCommit = commit;
   }

@@ -26,6 +26,7 @@ import {
   sameSoftState,
   writeAcknowledgement,
 } from './ready.ts';
+import { broadcastCommit, holdsCommit, sendRest } from './replication.ts';
 import { type CoreStatus, statusOf } from './status.ts';
 
 export interface BootstrapMember {
@@ -149,6 +150,21 @@ export class RawNode {
   /** A snapshot has arrived at this peer, or will not. Without a report nothing else is ever sent to it. */
   reportSnapshot(id: NodeId, status: 'arrived' | 'failed'): void {
     if (this.#raft.role === 'leader') onSnapshotReport(this.#raft, id, status === 'arrived');
+  }
+
+  /** Entries for which `StorageView.isAtHand` said no may be at hand now. */
+  reportAtHand(): void {
+    if (this.#raft.role === 'leader') sendRest(this.#raft);
+  }
+
+  /** With `holdCommits`: some member could make use of a commit index that it was not told. */
+  get holdsCommit(): boolean {
+    return this.#raft.role === 'leader' && holdsCommit(this.#raft);
+  }
+
+  /** What `holdsCommit` speaks of goes out. */
+  tellCommit(): void {
+    if (this.#raft.role === 'leader') broadcastCommit(this.#raft);
   }
 
   // What is to be done.

@@ -28,13 +28,35 @@ export function sendAppend(raft: Raft, to: NodeId, when: 'even-if-empty' | 'only
   const term = raft.log.term(index);
   if (term === undefined) return sendSnapshot(raft, to, progress);
   const open = progress.state !== 'replicate' || !progress.inflights.full;
-  const entries = open ? raft.log.entriesFrom(progress.next, raft.config.maxMessageBytes) : [];
+  const isWithheld = open && !raft.log.isAtHand(progress.next);
+  const { maxMessageBytes, maxMessageEntries } = raft.config;
+  const entries = open && !isWithheld ? raft.log.entriesFrom(progress.next, maxMessageBytes, maxMessageEntries) : [];
   if (entries === undefined) return when === 'even-if-empty' && sendSnapshot(raft, to, progress);
   if (entries.length === 0 && when === 'only-entries') return false;
   const commit = raft.log.committed;
   raft.send(to, { type: 'append', previous: { term, index }, entries, commit });
   progress.sentAppend(entries.length, sumOfPayloadBytes(entries), commit);
+  if (isWithheld) progress.withheld();
   return true;
+}
+
+/** All that windows have room for: after a batch that one message could not take, or when entries have come to hand. */
+export function sendRest(raft: Raft): void {
+  for (const [id] of peersOf(raft)) while (sendAppend(raft, id, 'only-entries')) {}
+}
+
+/** To whoever can make use of the commit index and was not told. */
+export function broadcastCommit(raft: Raft): void {
+  for (const [id, progress] of peersOf(raft)) {
+    if (progress.wantsCommit(raft.log.committed)) sendAppend(raft, id, 'even-if-empty');
+  }
+}
+
+export function holdsCommit(raft: Raft): boolean {
+  for (const [, progress] of peersOf(raft)) {
+    if (!progress.blocked && progress.wantsCommit(raft.log.committed)) return true;
+  }
+  return false;
 }
 
 function sendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean {

@@ -16,6 +16,11 @@ export interface StorageView {
    */
   entries(lo: LogIndex, hi: LogIndex, bytesMax: number): readonly Entry[] | undefined;
   /**
+   * Whether `entries` from `lo` on can be had without waiting for the disk. Asked before entries are read for a member;
+   * while it says no, that member is sent none, and `RawNode.reportAtHand` makes the core ask again. Left out: always.
+   */
+  isAtHand?(lo: LogIndex): boolean;
+  /**
    * The term of an entry between `firstIndex() - 1` and `lastIndex()`; `undefined` outside. The one before the first is
    * known even though its entry is not: it is the last that was compacted.
    */

@@ -28,8 +28,14 @@ export interface DriverOptions<Result> extends DiskHealthOptions {
   readonly proposals: ProposalLimits;
   readonly snapshots: SnapshotPolicy;
   readonly maxMessageBytes: number;
+  /** Entries in one message to a follower. */
+  readonly maxAppendEntries: number;
+  /** How long a leader holds a commit index back, for the next entries to carry it; 0: not at all. */
+  readonly commitTimeoutMs: number;
   /** Something that is told to the outside has changed. */
   readonly changed: () => void;
+  /** At the end of each tick, in a turn. */
+  readonly ticked: () => void;
   readonly failed: (error: ZkraftError) => void;
 }
 

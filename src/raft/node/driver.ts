@@ -14,8 +14,9 @@ import type { Applied } from '../replicated-log.ts';
 import { NO_NODE, type NodeId, type SnapshotMetadata } from '../types.ts';
 import { AppliedWaits } from './applied-waits.ts';
 import { ApplyQueue } from './apply-queue.ts';
+import { CommitTeller } from './commit-teller.ts';
 import { Contacts } from './contacts.ts';
-import { createCore, ELECTION_TICKS, READS_MAX } from './core-view.ts';
+import { createCore, ELECTION_TICKS, READS_MAX, snapshotsUnderWay } from './core-view.ts';
 import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
 import { type NotLeaderError, notLeader, outcomeUnknown } from './errors.ts';
@@ -23,6 +24,7 @@ import { Mailbox } from './mailbox.ts';
 import { encodeMembers } from './members.ts';
 import type { PeerEvents } from './ports.ts';
 import { type Proposal, ProposalTable } from './proposals.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { PendingReads } from './reads.ts';
 import { SnapshotMaker } from './snapshot-maker.ts';
 import { StorageWriter } from './storage-writer.ts';
@@ -30,7 +32,6 @@ import { Ticker } from './ticker.ts';
 
 const EVENTS_PER_TURN_MAX = 1_024;
 const MESSAGES_MAX = 8_192;
-const BATCH_ENTRIES_MAX = 512;
 const IDLE_FLUSH_TICKS = 20;
 
 export class Driver<Result> implements PeerEvents {
@@ -51,6 +52,7 @@ export class Driver<Result> implements PeerEvents {
   #end: 'stopped' | 'failed' | undefined;
   readonly #ticker: Ticker;
   readonly #disk: DiskHealth;
+  readonly #commits: CommitTeller;
   #ticks = 0;
   /** Set while leadership is being handed over: nothing new is taken. */
   #holdsProposals = false;
@@ -77,7 +79,7 @@ export class Driver<Result> implements PeerEvents {
       ...options,
       policy: options.snapshots,
       flushCommit: () => this.#writer.flushCommit(),
-      snapshotsUnderWay: () => this.#snapshotsUnderWay(),
+      snapshotsUnderWay: () => (this.leads ? snapshotsUnderWay(this.#core.status()) : []),
       inTurn: (work) => this.#post({ kind: 'call', work }),
       failed: (error) => this.fail(error),
     });
@@ -88,7 +90,13 @@ export class Driver<Result> implements PeerEvents {
       tick: () => this.#post({ kind: 'tick' }),
       lag: (lagMs) => observer.eventLoopLag?.(lagMs),
     });
-    this.#core = createCore(options, () => this.#snapshots.demand());
+    this.#commits = new CommitTeller({ ...options, inTurn: (work) => this.#inTurn(work) });
+    const readAhead = new ReadAhead({
+      log,
+      inTurn: (tell) => this.#inTurn((core) => tell(() => core.reportAtHand())),
+      failed: (error) => this.fail(error),
+    });
+    this.#core = createCore(options, readAhead, () => this.#snapshots.demand());
   }
 
   // What is.
@@ -134,6 +142,11 @@ export class Driver<Result> implements PeerEvents {
     return this.#mailbox.dropped;
   }
 
+  /** Nothing new is taken, and nobody should begin anything. */
+  get isHandingOver(): boolean {
+    return this.#holdsProposals;
+  }
+
   // What happens.
 
   /** Resolves once all that was known to be committed is applied. */
@@ -145,8 +158,11 @@ export class Driver<Result> implements PeerEvents {
     // Alone, there is nobody to wait for.
     if (voters.length === 1 && voters[0] === id && votersOutgoing.length === 0) {
       // A cluster's beginning stands in its log, so that who joins learns it from there. Never durable? Then again.
-      if (log.lastIndex() === 0) this.#core.bootstrap([{ id, context: encodeMembers([self]) }]);
-      void this.call((core) => core.campaign()).catch(() => {});
+      const begins = log.lastIndex() === 0;
+      if (begins) this.#core.bootstrap([{ id, context: encodeMembers([self]) }]);
+      // Not before: a change of the members that is committed and not applied would forbid it.
+      const applied = this.whenApplied(begins ? 1 : this.#commitIndex);
+      void applied.then(() => this.call((core) => core.campaign())).catch(() => {});
     }
     this.#schedule();
     await this.whenApplied(this.#commitIndex);
@@ -262,6 +278,12 @@ export class Driver<Result> implements PeerEvents {
     this.#schedule();
   }
 
+  /** Not after the end. */
+  #inTurn(work: (core: RawNode) => void): void {
+    if (this.#end !== undefined) return;
+    this.#post({ kind: 'call', work: (core) => this.#end === undefined && work(core) });
+  }
+
   #ask(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;
@@ -285,6 +307,7 @@ export class Driver<Result> implements PeerEvents {
     for (const event of this.#mailbox.take(EVENTS_PER_TURN_MAX)) this.#handle(event);
     if (this.#end !== undefined) return;
     if (this.#core.hasReady()) this.#begin(this.#core.ready());
+    this.#commits.consider(this.#core);
     this.#applySlice();
     if (this.#mailbox.size > 0 || !this.#applies.isEmpty || this.#core.hasReady()) this.#schedule();
   }
@@ -309,7 +332,7 @@ export class Driver<Result> implements PeerEvents {
         return;
       case 'asked':
         this.#isAsked = false;
-        this.#giveProposals();
+        this.#proposals.give(this.#core, this.#options.maxMessageBytes, () => this.notLeader());
         this.#giveReads();
         return;
       case 'call':
@@ -325,21 +348,6 @@ export class Driver<Result> implements PeerEvents {
     this.#core.step(message);
   }
 
-  #giveProposals(): void {
-    const { maxMessageBytes } = this.#options;
-    while (this.#proposals.queued > 0) {
-      const batch = this.#proposals.take(BATCH_ENTRIES_MAX, maxMessageBytes);
-      const outcome = this.#core.proposeBatch(batch.map(({ data }) => data));
-      if (outcome.status === 'appended') {
-        this.#proposals.appended(batch, outcome.index - batch.length + 1, outcome.term);
-      } else if (outcome.status === 'dropped' && outcome.reason === 'too-much-uncommitted') {
-        this.#proposals.drop(batch, new ZkraftError('overloaded', 'too much waits to be committed; try again later'));
-      } else {
-        this.#proposals.drop(batch, this.notLeader());
-      }
-    }
-  }
-
   #giveReads(): void {
     if (this.#reads.asked === 0) return;
     if (this.#core.readIndex(this.#reads.begin()) === 'dropped') this.#reads.fail(this.notLeader());
@@ -352,9 +360,10 @@ export class Driver<Result> implements PeerEvents {
       this.#commitIndex = ready.hardState.commit;
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
-    for (const message of ready.messages) this.#say(message);
+    const { atOnce, afterWrite } = split(ready.messages, ready.storageAppend !== undefined);
+    for (const message of atOnce) this.#say(message);
     if (ready.snapshot !== undefined) this.#snapshots.installBegins();
-    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend);
+    if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend, afterWrite);
     if (ready.storageApply !== undefined) this.#applies.push(ready.storageApply);
     for (const { context, index } of ready.readStates) this.#reads.confirmed(context, index);
     this.#reads.applied(this.#options.state.appliedIndex);
@@ -428,15 +437,6 @@ export class Driver<Result> implements PeerEvents {
     );
   }
 
-  #snapshotsUnderWay(): readonly number[] {
-    if (this.#soft.role !== 'leader') return [];
-    const pending: number[] = [];
-    for (const { state, pendingSnapshot } of this.#core.status().progress.values()) {
-      if (state === 'snapshot') pending.push(pendingSnapshot);
-    }
-    return pending;
-  }
-
   // Time.
 
   #tickMs(): number {
@@ -452,6 +452,7 @@ export class Driver<Result> implements PeerEvents {
     // Without ticks a node does not campaign either.
     if (this.#disk.mayLead()) this.#core.tick();
     else this.#core.stepDown();
+    this.#options.ticked();
   }
 
   // Refusals and the end.
@@ -478,6 +479,7 @@ export class Driver<Result> implements PeerEvents {
   #finish(end: 'stopped' | 'failed', unknown: ZkraftError): void {
     this.#end = end;
     this.#ticker.stop();
+    this.#commits.stop();
     this.#soft = { lead: NO_NODE, role: 'follower' };
     const stopping = new ZkraftError('shutting_down', 'this node is stopping; nothing was done');
     this.#proposals.loseAppended(unknown);
@@ -489,3 +491,16 @@ export class Driver<Result> implements PeerEvents {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
+ * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
+ */
+function split(
+  messages: readonly Message[],
+  isWriting: boolean,
+): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
+  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
+  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
+  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
+}

@@ -3,6 +3,7 @@ export { createRaftAdminService } from './admin-service.ts';
 export { NotLeaderError } from './errors.ts';
 export type { Member, MemberRole } from './members.ts';
 export { MEMBERSHIP_RULES, type MembershipRules } from './membership.ts';
+export { createRaftMetrics, RAFT_METRICS, type RaftMetrics } from './metrics.ts';
 export type { NodeObserver } from './observer.ts';
 export { type FolderReport, inspectFolder } from './offline.ts';
 export { type OpenNodeOptions, openRaftNode } from './open-node.ts';

@@ -17,9 +17,18 @@ export interface MembershipRules {
   /** A learner that lacks more is not promoted. */
   readonly promoteLagEntriesMax: number;
   readonly promoteInTouchMs: number;
+  /** A leader promotes whom the two rules above allow, unasked (`promotion.ts`). */
+  readonly autoPromote: boolean;
 }
 
-export const MEMBERSHIP_RULES: MembershipRules = { promoteLagEntriesMax: 250, promoteInTouchMs: 10_000 };
+export const MEMBERSHIP_RULES: MembershipRules = {
+  promoteLagEntriesMax: 250,
+  promoteInTouchMs: 10_000,
+  autoPromote: true,
+};
+
+/** One change of a member; its entry in the record goes along where that is new. */
+type Step = ConfChangeStep & { readonly member?: Member };
 
 export interface MembershipOptions<Result> {
   readonly driver: Driver<Result>;
@@ -37,6 +46,10 @@ export class Membership<Result> {
     this.#options = options;
   }
 
+  get isChanging(): boolean {
+    return this.#isChanging;
+  }
+
   /** As a learner. Again for the same incarnation: its addresses are brought up to date. */
   async add(member: Member): Promise<Member> {
     const { state } = this.#options;
@@ -50,33 +63,44 @@ export class Membership<Result> {
         );
       }
       const isKnown = roleOf(state.confState, member.nodeId) !== undefined;
-      return { kind: isKnown ? 'update' : 'add-learner', nodeId: member.nodeId, member };
+      return [{ kind: isKnown ? 'update' : 'add-learner', nodeId: member.nodeId, member }];
     });
     return member;
   }
 
+  /** Of a voter it changes nothing, and succeeds: the learner may have been promoted unasked. */
   async promote(name: string, force = false): Promise<void> {
-    const { state, driver, runtime, rules } = this.#options;
+    const { state, driver } = this.#options;
+    if (!driver.leads) throw driver.notLeader();
+    if (state.confState.voters.includes(memberNamed(state.members, name).nodeId)) return;
     await this.#change((status) => {
       this.#requireCommitInTerm(status);
       const { nodeId } = memberNamed(state.members, name);
-      if (roleOf(state.confState, nodeId) === 'voter') throw refused(`"${name}" is a voter already`);
-      const match = status.progress.get(nodeId)?.match ?? 0;
-      const lag = status.lastIndex - match;
-      if (lag > rules.promoteLagEntriesMax && !force) {
-        throw refused(
-          `"${name}" lacks ${lag} entries; a learner may lack ${rules.promoteLagEntriesMax} to become a voter. ` +
-            'Wait until it has caught up, or force it',
-        );
+      if (!force) this.#requireReady(name, nodeId, status);
+      return [{ kind: 'add-voter', nodeId }];
+    });
+  }
+
+  /** Both at once, through a joint configuration (thesis, 4.3): a majority of the old and of the new voters decides. */
+  async replace(voter: string, learner: string, force = false): Promise<void> {
+    const { state } = this.#options;
+    await this.#change((status) => {
+      this.#requireCommitInTerm(status);
+      const out = memberNamed(state.members, voter).nodeId;
+      const into = memberNamed(state.members, learner).nodeId;
+      if (roleOf(state.confState, out) !== 'voter')
+        throw refused(`"${voter}" is no voter; remove it, nobody need replace it`);
+      if (roleOf(state.confState, into) !== 'learner') throw refused(`"${learner}" is a voter already`);
+      if (out === status.id && !force) {
+        throw refused(`"${voter}" leads; transfer leadership first, then ask the new leader, or force it`);
       }
-      const inTouchMs = driver.contacts.inTouchForMs(nodeId, runtime.now());
-      if (inTouchMs < rules.promoteInTouchMs && !force) {
-        throw refused(
-          `"${name}" has been in touch for ${Math.round(inTouchMs / 1_000)} s; it takes ` +
-            `${rules.promoteInTouchMs / 1_000} s without a gap. Wait, or force it`,
-        );
-      }
-      return { kind: 'add-voter', nodeId };
+      if (!force) this.#requireReady(learner, into, status);
+      const voters = [...state.confState.voters.filter((id) => id !== out), into];
+      this.#requireActiveQuorum(voters, status.id, `with "${learner}" for "${voter}"`, force);
+      return [
+        { kind: 'add-voter', nodeId: into },
+        { kind: 'remove', nodeId: out },
+      ];
     });
   }
 
@@ -98,7 +122,7 @@ export class Membership<Result> {
           force,
         );
       }
-      return { kind: 'remove', nodeId };
+      return [{ kind: 'remove', nodeId }];
     });
   }
 
@@ -108,21 +132,18 @@ export class Membership<Result> {
     if (known !== undefined && sameMember(known, self)) return false;
     await this.#change((status) => {
       this.#requireCommitInTerm(status);
-      return { kind: 'update', nodeId: self.nodeId, member: self };
+      return [{ kind: 'update', nodeId: self.nodeId, member: self }];
     });
     return true;
   }
 
-  async #change(decide: (status: CoreStatus) => ConfChangeStep & { readonly member?: Member }): Promise<void> {
+  async #change(decide: (status: CoreStatus) => readonly Step[]): Promise<void> {
     const { driver } = this.#options;
     if (!driver.leads) throw driver.notLeader();
     if (this.#isChanging) throw busy('another change of the members is under way');
     this.#isChanging = true;
     try {
-      await driver.proposeInTurn((core) => {
-        const { kind, nodeId, member } = decide(core.status());
-        return this.#propose(core, { kind, nodeId }, member);
-      });
+      await driver.proposeInTurn((core) => this.#propose(core, decide(core.status())));
       // A node changes its configuration when it learns that the change is committed. Were this leader lost before a
       // majority knows, the others would go on looking for the old majority; a round of heartbeats tells them.
       await driver.readIndex().catch(() => {});
@@ -131,13 +152,39 @@ export class Membership<Result> {
     }
   }
 
-  #propose(core: RawNode, change: ConfChangeStep, member: Member | undefined): { index: number; term: number } {
-    const context = encodeMembers(member === undefined ? [] : [member]);
-    const outcome = core.proposeConfChange({ version: 1, change, context });
+  #propose(core: RawNode, steps: readonly Step[]): { index: number; term: number } {
+    const context = encodeMembers(steps.flatMap(({ member }) => member ?? []));
+    const changes = steps.map(({ kind, nodeId }): ConfChangeStep => ({ kind, nodeId }));
+    const [only] = changes;
+    const outcome = core.proposeConfChange(
+      changes.length === 1 && only !== undefined
+        ? { version: 1, change: only, context }
+        : { version: 2, transition: 'auto', changes, context },
+    );
     if (outcome.status !== 'appended') throw this.#options.driver.notLeader();
     // The entry stands in the log all the same, and is empty.
     if (outcome.refusedChange !== undefined) throw busy(outcome.refusedChange);
     return outcome;
+  }
+
+  /** A learner that lags, or comes and goes, would be a voter in name only. */
+  #requireReady(name: string, nodeId: NodeId, status: CoreStatus): void {
+    const { driver, runtime, rules } = this.#options;
+    const match = status.progress.get(nodeId)?.match ?? 0;
+    const lag = status.lastIndex - match;
+    if (lag > rules.promoteLagEntriesMax) {
+      throw refused(
+        `"${name}" lacks ${lag} entries; a learner may lack ${rules.promoteLagEntriesMax} to become a voter. ` +
+          'Wait until it has caught up, or force it',
+      );
+    }
+    const inTouchMs = driver.contacts.inTouchForMs(nodeId, runtime.now());
+    if (inTouchMs < rules.promoteInTouchMs) {
+      throw refused(
+        `"${name}" has been in touch for ${Math.round(inTouchMs / 1_000)} s; it takes ` +
+          `${rules.promoteInTouchMs / 1_000} s without a gap. Wait, or force it`,
+      );
+    }
   }
 
   #requireCommitInTerm(status: CoreStatus): void {

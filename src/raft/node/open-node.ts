@@ -23,6 +23,10 @@ export interface OpenNodeOptions<Result> {
   readonly heartbeatTimeoutMs?: number;
   /** How long a candidate waits for votes. */
   readonly electionTimeoutMs?: number;
+  /** How long a leader may hold a commit back from followers that get no entries; 0: it is told at once. */
+  readonly commitTimeoutMs?: number;
+  /** Most entries in one message to a follower. */
+  readonly maxAppendEntries?: number;
   readonly snapshotIntervalMs?: number;
   readonly snapshotThreshold?: number;
   readonly trailingEntries?: number;
@@ -32,6 +36,8 @@ export interface OpenNodeOptions<Result> {
   readonly readMode?: 'read-index' | 'lease';
   /** How long a learner is in touch before it may vote. */
   readonly promoteInTouchMs?: number;
+  /** Whether this node, when it leads, makes voters of learners that are ready, unasked. On by default. */
+  readonly autoPromote?: boolean;
   /** Bytes that must stay free on the disk; 0 turns the guard off. */
   readonly freeBytesMin?: number;
   readonly runtime?: Runtime;
@@ -44,6 +50,8 @@ const TIMEOUT_MS = 1_000;
 /** Ticks of a millisecond are the least that a timer of Node keeps to. */
 const TIMEOUT_MS_MIN = 50;
 const MAX_MESSAGE_BYTES = 1024 * 1024;
+const MAX_APPEND_ENTRIES = 64;
+const COMMIT_TIMEOUT_MS = 50;
 
 /** Rejects with `already_running`, `log_corrupt`, `config_invalid`. The host calls `start`. */
 export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Promise<RaftNode<Result>> {
@@ -78,8 +86,11 @@ export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Pr
     membership: {
       ...MEMBERSHIP_RULES,
       ...(options.promoteInTouchMs !== undefined && { promoteInTouchMs: options.promoteInTouchMs }),
+      ...(options.autoPromote !== undefined && { autoPromote: options.autoPromote }),
     },
     maxMessageBytes: MAX_MESSAGE_BYTES,
+    maxAppendEntries: options.maxAppendEntries ?? MAX_APPEND_ENTRIES,
+    commitTimeoutMs: options.commitTimeoutMs ?? COMMIT_TIMEOUT_MS,
     stall,
     freeSpace,
     codec: options.codec,
@@ -92,7 +103,8 @@ export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Pr
   return node;
 }
 
-function check<Result>({ readMode, heartbeatTimeoutMs, electionTimeoutMs }: OpenNodeOptions<Result>): void {
+function check<Result>(options: OpenNodeOptions<Result>): void {
+  const { readMode, heartbeatTimeoutMs, electionTimeoutMs, commitTimeoutMs = 0, maxAppendEntries = 1 } = options;
   if (readMode === 'lease') {
     throw new ZkraftError(
       'config_invalid',
@@ -104,5 +116,13 @@ function check<Result>({ readMode, heartbeatTimeoutMs, electionTimeoutMs }: Open
     if (value !== undefined && !(value >= TIMEOUT_MS_MIN && value <= 60_000)) {
       throw new ZkraftError('config_invalid', `${field} is ${value}; give ${TIMEOUT_MS_MIN} to 60000 ms`, { field });
     }
+  }
+  if (!(commitTimeoutMs >= 0 && commitTimeoutMs <= 60_000)) {
+    const message = `commitTimeoutMs is ${commitTimeoutMs}; give 0 to 60000 ms`;
+    throw new ZkraftError('config_invalid', message, { field: 'commitTimeoutMs' });
+  }
+  if (!(Number.isSafeInteger(maxAppendEntries) && maxAppendEntries >= 1)) {
+    const message = `maxAppendEntries is ${maxAppendEntries}; give a whole number from 1 on`;
+    throw new ZkraftError('config_invalid', message, { field: 'maxAppendEntries' });
   }
 }

@@ -5,7 +5,6 @@
  * its id along, and what comes after it is another (rule 8). A folder with a log is never begun anew (rule 7).
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invariant, makeFolder, ZkraftError } from '../../common/index.ts';
@@ -15,6 +14,7 @@ import {
   type DiskStallWatch,
   FileSnapshotFolder,
   type FreeSpaceGuard,
+  holdsLevelLog,
   type LogIdentity,
   type LogStorage,
   openLevelLog,
@@ -44,8 +44,6 @@ export interface NodePlace {
 }
 
 const INCARNATION_FILE = 'incarnation.json';
-const IDENTITY_FILE = 'identity.json';
-const ENGINE_FOLDER = 'log';
 const SNAPSHOTS_FOLDER = 'snapshots';
 
 export interface FolderPlaceOptions {
@@ -69,7 +67,7 @@ export class FolderPlace implements NodePlace {
 
   async open(): Promise<OpenPlace | undefined> {
     const { dir, nodeName, stallWatch } = this.#options;
-    if (![IDENTITY_FILE, ENGINE_FOLDER].some((name) => existsSync(join(dir, name)))) return undefined;
+    if (!(await holdsLevelLog(dir))) return undefined;
     return this.#withSnapshots(await openLevelLog(dir, { stallWatch, ...(nodeName !== undefined && { nodeName }) }));
   }
 

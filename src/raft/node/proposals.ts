@@ -6,6 +6,7 @@
  * the next leader may commit it.
  */
 import { ZkraftError } from '../../common/index.ts';
+import type { RawNode } from '../core/index.ts';
 import type { Applied } from '../replicated-log.ts';
 import { outcomeUnknown } from './errors.ts';
 
@@ -30,6 +31,8 @@ export interface Proposal<Result> {
   readonly reject: (error: ZkraftError) => void;
 }
 
+const BATCH_ENTRIES_MAX = 512;
+
 interface Appended<Result> {
   readonly term: number;
   readonly proposal: Proposal<Result>;
@@ -49,10 +52,6 @@ export class ProposalTable<Result> {
 
   get inFlight(): number {
     return this.#count;
-  }
-
-  get queued(): number {
-    return this.#queue.length;
   }
 
   /** Why it cannot be taken now. */
@@ -79,8 +78,23 @@ export class ProposalTable<Result> {
     this.#queue.push(proposal);
   }
 
+  /** All that waits, to the core, in batches of at most `bytesMax`. */
+  give(core: Pick<RawNode, 'proposeBatch'>, bytesMax: number, notLeader: () => ZkraftError): void {
+    while (this.#queue.length > 0) {
+      const batch = this.#take(BATCH_ENTRIES_MAX, bytesMax);
+      const outcome = core.proposeBatch(batch.map(({ data }) => data));
+      if (outcome.status === 'appended') {
+        this.#appendedAt(batch, outcome.index - batch.length + 1, outcome.term);
+      } else if (outcome.status === 'dropped' && outcome.reason === 'too-much-uncommitted') {
+        this.#drop(batch, new ZkraftError('overloaded', 'too much waits to be committed; try again later'));
+      } else {
+        this.#drop(batch, notLeader());
+      }
+    }
+  }
+
   /** For one batch: at most so many, and at least one if there is one. */
-  take(countMax: number, bytesMax: number): readonly Proposal<Result>[] {
+  #take(countMax: number, bytesMax: number): readonly Proposal<Result>[] {
     let count = 0;
     let bytes = 0;
     for (const { data } of this.#queue) {
@@ -92,7 +106,7 @@ export class ProposalTable<Result> {
   }
 
   /** They stand in the log now, the first at `index`. */
-  appended(batch: readonly Proposal<Result>[], index: number, term: number): void {
+  #appendedAt(batch: readonly Proposal<Result>[], index: number, term: number): void {
     batch.forEach((proposal, i) => {
       // An entry of an earlier term that was cut off again: it is known to be gone only when another is applied there.
       const before = this.#appended.get(index + i);
@@ -105,7 +119,7 @@ export class ProposalTable<Result> {
   adopt(proposal: Proposal<Result>, index: number, term: number): void {
     this.#count += 1;
     this.#bytes += proposal.data.length;
-    this.appended([proposal], index, term);
+    this.#appendedAt([proposal], index, term);
   }
 
   /** The entry at `index` is applied; whose it was, if it was one of ours. */
@@ -120,12 +134,12 @@ export class ProposalTable<Result> {
   }
 
   /** Out of the batch that was taken: nothing has happened to them. */
-  drop(batch: readonly Proposal<Result>[], error: ZkraftError): void {
+  #drop(batch: readonly Proposal<Result>[], error: ZkraftError): void {
     for (const proposal of batch) this.#settle(proposal).reject(error);
   }
 
   dropQueue(error: ZkraftError): void {
-    this.drop(this.#queue.splice(0), error);
+    this.#drop(this.#queue.splice(0), error);
   }
 
   /** What is in the log may be committed by another, or after a restart. */

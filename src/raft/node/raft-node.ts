@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
 import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
-import { EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
+import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
@@ -18,6 +18,7 @@ import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
 import type { ConnectTransport, NodeTransport, PeerIdentity, Refusal, Runtime, TransportHost } from './ports.ts';
+import { Promotion } from './promotion.ts';
 import type { ProposalLimits } from './proposals.ts';
 import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
 import type { SnapshotPolicy } from './snapshot-policy.ts';
@@ -40,6 +41,10 @@ export interface RaftNodeOptions<Result> {
   readonly proposals: ProposalLimits;
   readonly membership: MembershipRules;
   readonly maxMessageBytes: number;
+  /** Entries in one message to a follower. */
+  readonly maxAppendEntries: number;
+  /** How long a leader holds a commit index back, for the next entries to carry it; 0: not at all. */
+  readonly commitTimeoutMs: number;
   readonly stall: DiskStallWatch;
   readonly freeSpace: FreeSpaceGuard | undefined;
   readonly codec: ResultCodec<Result> | undefined;
@@ -156,6 +161,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     };
   }
 
+  /** Who takes part, as far as this node has applied the log; joint while a replacement is under way. */
+  get confState(): ConfState | undefined {
+    return this.#running?.state.confState;
+  }
+
   onStateChange(listener: (status: NodeStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -247,6 +257,11 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 
   removePeer(name: string, force = false): Promise<void> {
     return this.#withRunning(({ membership }) => membership.remove(name, force));
+  }
+
+  /** The learner takes the voter's place in one step, through a joint configuration: no moment with a voter too few. */
+  replacePeer(voter: string, learner: string, force = false): Promise<void> {
+    return this.#withRunning(({ membership }) => membership.replace(voter, learner, force));
   }
 
   /** To the voter of that name, or to the one that has most of the log. Resolves with the name of the new leader. */
@@ -363,19 +378,27 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   }
 
   async #join(clusterId: string): Promise<void> {
-    this.#joining ??= (async () => {
-      const { place, logger } = this.#options;
-      this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
-      logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
-      await this.#run(this.#open);
-    })();
+    this.#joining ??= this.#makeLogFor(clusterId).catch((error: unknown) => {
+      this.#joining = undefined;
+      const known = ZkraftError.from(error);
+      // Room can be made while it waits; whatever else it is, a node that stays up with half a log helps nobody.
+      if (known.code !== 'disk_full' && this.#closing === undefined) this.#options.onFatal(known);
+      throw known;
+    });
     await this.#joining;
+  }
+
+  async #makeLogFor(clusterId: string): Promise<void> {
+    const { place, logger } = this.#options;
+    this.#open = await place.create(clusterId, this.#incarnation, EMPTY_CONF_STATE);
+    logger.info({ cluster_id: clusterId, incarnation: this.#incarnation.nodeId }, 'joins a cluster');
+    await this.#run(this.#open);
   }
 
   // How it runs.
 
   async #run({ log, store }: OpenPlace): Promise<void> {
-    const { logger, runtime, membership: rules, electionTimeoutMs } = this.#options;
+    const { logger, runtime, membership: rules, heartbeatTimeoutMs, electionTimeoutMs } = this.#options;
     const machine = this.#machine;
     const transport = this.#transport;
     if (machine === undefined || transport === undefined) throw stopping();
@@ -397,9 +420,19 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       state,
       transport,
       changed: () => this.#tell(),
+      ticked: () => void promotion.consider(),
       failed: (error) => this.#options.onFatal(error),
     });
     const membership = new Membership<Result>({ driver, state, runtime, rules });
+    const promotion = new Promotion<Result>({
+      driver,
+      state,
+      membership,
+      runtime,
+      rules,
+      retryMs: heartbeatTimeoutMs,
+      logger,
+    });
     this.#running = { log, store, driver, state, membership };
     this.onStateChange(({ state: now }) => {
       if (now === 'Leader') void this.#announceSelf(electionTimeoutMs);

@@ -43,8 +43,10 @@ export class StorageWriter {
     return this.#writes.length;
   }
 
-  write(work: StorageAppend): void {
-    const { entries, hardState, snapshot, responses } = work;
+  /** `asked`: what else is to be said after it, before its responses. */
+  write(work: StorageAppend, asked: readonly Message[] = []): void {
+    const { entries, hardState, snapshot } = work;
+    const responses = [...asked, ...work.responses];
     const isPromise =
       hardState !== undefined && (hardState.term !== this.#written.term || hardState.vote !== this.#written.vote);
     if (hardState !== undefined) this.#unwritten = hardState;
@@ -52,7 +54,7 @@ export class StorageWriter {
       this.#sayAfterWrites(responses);
       return;
     }
-    this.#send({ entries, ...(snapshot && { snapshot: snapshot.metadata }) }, [...responses]);
+    this.#send({ entries, ...(snapshot && { snapshot: snapshot.metadata }) }, responses);
   }
 
   /** Brings the commit index to the disk too: before a snapshot is recorded, and at the end. */

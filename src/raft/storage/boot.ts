@@ -27,7 +27,7 @@ import type { LogTail } from './log-tail.ts';
 const corrupt = (why: string): ZkraftError => new ZkraftError('log_corrupt', why);
 
 /** As Node and LevelDB spell what is wrong with the machine, and not with the log. */
-const OF_THE_SYSTEM =
+export const OF_THE_SYSTEM =
   /\b(EACCES|EPERM|EROFS|ENOSPC|EMFILE|ENOTDIR)\b|Permission denied|Read-only file system|No space left|Too many open files/;
 
 /** The message an operator gets: what is damaged, and the ways out. */

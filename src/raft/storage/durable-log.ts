@@ -39,6 +39,8 @@ import { type LogState, Stage } from './stage.ts';
 export interface DurableLogOptions {
   /** Cap of the entries in memory. */
   readonly residentBytesMax?: number;
+  /** Cap of what `load` reads ahead. */
+  readonly windowBytesMax?: number;
   /** Told of each write when it begins and ends. */
   readonly stallWatch?: DiskStallWatch;
   /** Asked before each write. */
@@ -63,6 +65,7 @@ export class DurableLog implements LogStorage {
   readonly #tail: LogTail;
   readonly #stallWatch: DiskStallWatch | undefined;
   readonly #freeSpace: Pick<FreeSpaceGuard, 'admit'> | undefined;
+  readonly #windowBytesMax: number;
   #head: LogHead;
   /** First the one that is being written. */
   #jobs: Job[] = [];
@@ -80,6 +83,7 @@ export class DurableLog implements LogStorage {
     this.#tail = tail;
     this.#stallWatch = options.stallWatch;
     this.#freeSpace = options.freeSpace;
+    this.#windowBytesMax = options.windowBytesMax ?? WINDOW_BYTES_MAX;
   }
 
   initialState(): ReturnType<LogStorage['initialState']> {
@@ -127,13 +131,17 @@ export class DurableLog implements LogStorage {
     return found;
   }
 
-  isResident(lo: LogIndex, hi: LogIndex): boolean {
-    const { residentFrom } = this.#tail;
-    if (lo >= residentFrom || lo >= hi) return true;
+  residentTo(lo: LogIndex): LogIndex {
+    const { residentFrom, lastIndex } = this.#tail;
+    if (lo >= residentFrom) return Math.max(lo, lastIndex + 1);
     const window = this.#window;
-    return (
-      window !== undefined && lo >= window.from && Math.min(hi, residentFrom) <= window.from + window.entries.length
-    );
+    if (window === undefined || lo < window.from) return lo;
+    const windowEnd = window.from + window.entries.length;
+    return windowEnd >= residentFrom ? lastIndex + 1 : Math.max(lo, windowEnd);
+  }
+
+  isResident(lo: LogIndex, hi: LogIndex): boolean {
+    return lo >= hi || this.residentTo(lo) >= hi;
   }
 
   async load(lo: LogIndex, hi: LogIndex): Promise<void> {
@@ -145,11 +153,14 @@ export class DurableLog implements LogStorage {
       for await (const [key, value] of this.#disk.scan({ gte: entryKey(lo), lt: entryKey(end) })) {
         const { entry } = decodeEntry(Number(key.slice(1)), value);
         bytes += entryBytes(entry);
-        if (entry.index !== lo + entries.length || (entries.length > 0 && bytes > WINDOW_BYTES_MAX)) break;
+        if (entry.index !== lo + entries.length || (entries.length > 0 && bytes > this.#windowBytesMax)) break;
         entries.push(entry);
       }
     } catch (error) {
       throw this.#fail(damaged(this.#disk.where, error));
+    }
+    if (entries.length === 0 && lo >= this.firstIndex() && lo < this.#tail.residentFrom) {
+      throw this.#fail(damaged(this.#disk.where, new ZkraftError('log_corrupt', `entry ${lo} is missing`)));
     }
     // What was replaced, or compacted, while we read is not worth keeping; index and term name an entry.
     if (entries.every(({ index, term }) => this.#tail.term(index) === term)) this.#window = { from: lo, entries };

@@ -2,14 +2,14 @@
 
 import { LevelDisk } from './level-disk.ts';
 import type { LogStorage } from './log-storage.ts';
-import { type CreateLogOptions, createLog, type OpenLogOptions, openLog } from './open.ts';
+import { type CreateLogOptions, createLog, holdsLog, type OpenLogOptions, openLog } from './open.ts';
 
 export { chooseSnapshot } from './choose-snapshot.ts';
 export type { Disk } from './disk.ts';
 export { type DiskStallOptions, DiskStallWatch, type StallVerdict } from './disk-stall.ts';
 export { FreeSpaceGuard, type FreeSpaceOptions } from './free-space.ts';
 export type { LogAppend, LogIdentity, LogStorage } from './log-storage.ts';
-export { type CreateLogOptions, createLog, type OpenLogOptions, openLog } from './open.ts';
+export { type CreateLogOptions, createLog, holdsLog, type OpenLogOptions, openLog } from './open.ts';
 export { type CrashOptions, SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.ts';
 export { SimulatedFolder } from './simulated-folder.ts';
 export { FileSnapshotFolder, type SnapshotFolder } from './snapshot-folder.ts';
@@ -24,6 +24,9 @@ export {
 /** The log in a folder on the disk. */
 export const openLevelLog = (dir: string, options?: OpenLogOptions): Promise<LogStorage> =>
   openLog(new LevelDisk(dir), options);
+
+/** False where there is none, or a making of one that was cut off. */
+export const holdsLevelLog = (dir: string): Promise<boolean> => holdsLog(new LevelDisk(dir));
 
 export const createLevelLog = (dir: string, options: CreateLogOptions): Promise<LogStorage> =>
   createLog(new LevelDisk(dir), options);

@@ -36,6 +36,8 @@ export interface LogAppend {
  */
 export interface LogStorage extends StorageView {
   readonly identity: LogIdentity;
+  /** `entries(lo, residentTo(lo))` comes from memory; `lo` itself where not even the first would. */
+  residentTo(lo: LogIndex): LogIndex;
   /** Whether `entries(lo, hi)` would come from memory. */
   isResident(lo: LogIndex, hi: LogIndex): boolean;
   /** Reads ahead, off the thread, for a peer that lags: one window, of at most `windowBytesMax`, is kept. */

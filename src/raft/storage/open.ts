@@ -7,7 +7,7 @@
 import { ZkraftError } from '../../common/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, EMPTY_HARD_STATE, type SnapshotMetadata } from '../types.ts';
 import { ENTRY_RANGE, encodeRecord, FIRST_DIGEST, HEAD_KEY, LINK_RANGE, linkKey, nextHead } from './batch-record.ts';
-import { damaged, readLog } from './boot.ts';
+import { damaged, OF_THE_SYSTEM, readLog } from './boot.ts';
 import type { Disk } from './disk.ts';
 import { DurableLog, type DurableLogOptions, writeMarks } from './durable-log.ts';
 import { checkIdentity, decodeIdentity, encodeIdentity, IDENTITY_FILE } from './identity.ts';
@@ -29,7 +29,8 @@ export interface OpenLogOptions extends DurableLogOptions {
 }
 
 /**
- * Rejects with `already_running`, `log_corrupt`, `config_invalid` when there is no log or it is another node's.
+ * Rejects with `already_running`, `log_corrupt`, `log_write_failed`, `config_invalid` when there is no log or it is
+ * another node's.
  * The log has the disk from then on, until it is closed.
  */
 export async function openLog(disk: Disk, options: OpenLogOptions = {}): Promise<LogStorage> {
@@ -61,7 +62,7 @@ export async function openLog(disk: Disk, options: OpenLogOptions = {}): Promise
     const tail = new LogTail(options.residentBytesMax ?? RESIDENT_BYTES_MAX);
     const head = await readLog(disk, identity, tail);
     // No longer closed; synced before the first batch can make the old mark a lie.
-    await writeMarks(disk, head, false);
+    await written(disk, writeMarks(disk, head, false));
     return new DurableLog(disk, identity, head, tail, options);
   } catch (error) {
     await disk.close();
@@ -86,6 +87,19 @@ export async function createLog(disk: Disk, options: CreateLogOptions): Promise<
   return await openLog(disk, options);
 }
 
+/** A write that fails says nothing of what is there already: the disk failed, and the log is not damaged. */
+async function written(disk: Disk, write: Promise<void>): Promise<void> {
+  await write.catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (OF_THE_SYSTEM.test(reason)) throw error;
+    throw new ZkraftError(
+      'log_write_failed',
+      `a write to the replicated log in ${disk.where} failed (${reason}); look at the disk, then start this node again`,
+      { cause: error },
+    );
+  });
+}
+
 async function readIdentity(disk: Disk): Promise<LogIdentity | undefined> {
   try {
     const bytes = await disk.readFile(IDENTITY_FILE);
@@ -95,15 +109,39 @@ async function readIdentity(disk: Disk): Promise<LogIdentity | undefined> {
   }
 }
 
+/**
+ * False where nothing was ever begun, or where a making was cut off before anybody could rely on it: then `createLog` may
+ * be called (again). Rejects as `openLog` does.
+ */
+export async function holdsLog(disk: Disk): Promise<boolean> {
+  if ((await readIdentity(disk)) !== undefined) return true;
+  if (await disk.isEmpty()) return false;
+  try {
+    await disk.open(true);
+    try {
+      await refuseMoreThanFirstBatch(disk);
+    } finally {
+      await disk.close();
+    }
+  } catch (error) {
+    throw damaged(disk.where, error);
+  }
+  return false;
+}
+
+/** Without an identity, the first batch may be there from a making that was cut off; nothing was acknowledged then. */
+async function refuseMoreThanFirstBatch(disk: Disk): Promise<void> {
+  for (const range of [ENTRY_RANGE, LINK_RANGE]) {
+    for await (const [key] of disk.scan(range)) {
+      if (key !== linkKey(1)) throw new ZkraftError('log_corrupt', `${IDENTITY_FILE} is missing, but there is a log`);
+    }
+  }
+}
+
 async function make(disk: Disk, identity: LogIdentity, confState: ConfState): Promise<void> {
   await disk.open(true);
   try {
-    for (const range of [ENTRY_RANGE, LINK_RANGE]) {
-      for await (const [key] of disk.scan(range)) {
-        // The first batch may be there from a making that was cut off; nothing was acknowledged then.
-        if (key !== linkKey(1)) throw new ZkraftError('log_corrupt', `${IDENTITY_FILE} is missing, but there is a log`);
-      }
-    }
+    await refuseMoreThanFirstBatch(disk);
     const first: SnapshotMetadata = { index: 0, term: 0, confState };
     const origin = { sequence: 0, digest: FIRST_DIGEST };
     const made = nextHead(origin, identity, {
@@ -115,12 +153,13 @@ async function make(disk: Disk, identity: LogIdentity, confState: ConfState): Pr
       lastCrc: 0,
       snapshots: [first],
     });
-    await disk.write([
+    const firstBatch = disk.write([
       { key: HEAD_KEY, value: encodeRecord(made.head) },
       { key: linkKey(1), value: encodeRecord(made.link) },
     ]);
-    await writeMarks(disk, made.head, false);
-    await disk.writeFile(IDENTITY_FILE, encodeIdentity(identity));
+    await written(disk, firstBatch);
+    await written(disk, writeMarks(disk, made.head, false));
+    await written(disk, disk.writeFile(IDENTITY_FILE, encodeIdentity(identity)));
   } catch (error) {
     throw damaged(disk.where, error);
   } finally {

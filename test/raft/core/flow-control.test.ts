@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Progress } from '../../../src/raft/core/index.ts';
 import { Inflights } from '../../../src/raft/core/inflights.ts';
-import { bytes } from './cluster.ts';
+import { bytes, Cluster, confState } from './cluster.ts';
 import { LoneNode, only, type Setup } from './lone-node.ts';
 
 /** A leader of term 1 whose follower 2 is in the state of replication, with entry 1 acknowledged. */
@@ -175,6 +175,25 @@ describe('a heartbeat', () => {
     assert.equal(node.status.commit, 4);
     const commits = Object.fromEntries(only(node.tick(), 'heartbeat').map(({ to, commit }) => [to, commit]));
     assert.deepEqual(commits, { 2: of(node, 2).match, 3: 4, 4: 4, 5: 0 });
+  });
+
+  it('commits none of the entries that a leader of the past has kept to itself', () => {
+    const cluster = new Cluster(confState([1, 2, 3]));
+    cluster.campaign(1);
+    cluster.isolate(1);
+    for (const data of ['lost', 'as well']) cluster.propose(1, data);
+    cluster.campaign(2);
+    for (const data of ['a', 'b', 'c']) cluster.propose(2, data);
+    cluster.heal();
+    cluster.ignore('append');
+    cluster.tick(2, 1);
+    cluster.settle();
+    assert.equal(cluster.raw(1).status().lead, 2);
+    assert.deepEqual(cluster.member(1).applied, []);
+    cluster.heal();
+    cluster.tick(2, 1);
+    cluster.settle();
+    assert.deepEqual(cluster.member(1).applied, ['a', 'b', 'c']);
   });
 });
 

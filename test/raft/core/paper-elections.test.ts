@@ -206,6 +206,19 @@ describe('paper 5.4.1: election restriction', () => {
     );
   });
 
+  it('a candidate that lacks a committed entry is elected by nobody who has it', () => {
+    const cluster = new Cluster(confState([1, 2, 3]));
+    cluster.campaign(1);
+    cluster.isolate(3);
+    cluster.propose(1, 'x');
+    cluster.heal();
+    cluster.campaign(3);
+    assert.deepEqual(cluster.leaders(), []);
+    cluster.campaign(2);
+    assert.deepEqual(cluster.leaders(), [2]);
+    for (const id of [1, 2, 3]) assert.deepEqual(cluster.member(id).applied, ['x']);
+  });
+
   const cases: [log: number[], term: number, index: number, granted: boolean][] = [
     [[1], 1, 1, true],
     [[1], 1, 2, true],

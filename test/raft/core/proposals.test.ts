@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type CoreOptions, MemoryStorage, RaftConfigError, RawNode } from '../../../src/raft/core/index.ts';
-import { bytes, Cluster, confState, snapshotAt, text } from './cluster.ts';
+import {
+  type CoreOptions,
+  decodeConfChange,
+  encodeConfChange,
+  MemoryStorage,
+  RaftConfigError,
+  RawNode,
+} from '../../../src/raft/core/index.ts';
+import { add, bytes, Cluster, confState, snapshotAt, text } from './cluster.ts';
 import { LoneNode, only } from './lone-node.ts';
 
 describe('a proposal', () => {
@@ -58,6 +65,21 @@ describe('a proposal', () => {
     node.elect();
     assert.equal(node.raw.propose(new Uint8Array(1000)).status, 'appended');
     assert.equal(node.raw.propose(new Uint8Array(1)).status, 'dropped');
+  });
+
+  it('of two changes of the members makes the first, and an empty entry of the second', () => {
+    const node = new LoneNode();
+    node.elect();
+    node.acknowledge(2, 1);
+    const entries = [4, 5].map((id) => encodeConfChange({ version: 1, change: add(id), context: new Uint8Array(0) }));
+    node.tell({ type: 'propose', from: 2, to: 1, term: 0, origin: 2, entries });
+    const appended = node.storage.entries(2, 4, Number.POSITIVE_INFINITY) ?? [];
+    assert.deepEqual(
+      appended.map((one) => decodeConfChange(one) !== undefined),
+      [true, false],
+    );
+    node.acknowledge(2, 3);
+    assert.deepEqual([...node.status.configuration.voters], [1, 2, 3, 4]);
   });
 
   it('that was lost with a leader’s term is not applied anywhere', () => {

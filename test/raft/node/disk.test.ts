@@ -53,6 +53,8 @@ describe('a node and its disk', () => {
       proposals: { ...PROPOSAL_LIMITS, countMax: 100, bytesMax: 10_000, commandBytesMax: 1_000 },
       membership: { ...MEMBERSHIP_RULES, promoteInTouchMs: 50 },
       maxMessageBytes: 2 ** 20,
+      maxAppendEntries: 64,
+      commitTimeoutMs: 50,
       stall,
       freeSpace: new FreeSpaceGuard({ where: name, now, probeIntervalMs: 20, probe: async () => bed.freeBytes }),
       codec: undefined,

@@ -29,7 +29,7 @@ describe('membership', () => {
   });
 
   it('does not promote a learner that lacks more than 250 entries (rule 6)', async () => {
-    const [a] = await bed.cluster(['a']);
+    const [a] = await bed.cluster(['a'], { autoPromote: false });
     assert.ok(a);
     const b = await bed.start('b');
     await retried(() => a.node.addPeer('b'));
@@ -130,6 +130,16 @@ describe('membership', () => {
     const own = b.node.identity();
     await assert.rejects(b.node.admit(a.node.identity(), own.nodeId), { code: 'peer_refused' });
     assert.notEqual(a.node.status().clusterId, b.node.status().clusterId);
+  });
+
+  it('leads at once when it is alone, at its beginning and after a restart', async () => {
+    const never = { heartbeatTimeoutMs: 60_000, electionTimeoutMs: 60_000, bootstrap: true };
+    for (const what of ['begun', 'restarted']) {
+      const a = await bed.start('a', never);
+      await eventually(() => a.node.status().state === 'Leader');
+      await a.node.propose(text(what));
+      await bed.stop('a');
+    }
   });
 
   it('bootstraps once: again, with a log, it goes on (rule 7)', async () => {

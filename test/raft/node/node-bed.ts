@@ -5,27 +5,33 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../../../src/common/logging/index.ts';
 import { type OpenNodeOptions, openRaftNode, type RaftNode } from '../../../src/raft/node/index.ts';
+import type { StateMachine } from '../../../src/raft/replicated-log.ts';
 import { ListMachine } from '../list-machine.ts';
 import { LocalNetwork } from './local-network.ts';
 
 export const TIMEOUT_MS = 150;
 
-export interface BedNode {
+export interface BedNode<Machine = ListMachine> {
   readonly name: string;
   readonly node: RaftNode<string>;
-  readonly machine: ListMachine;
+  readonly machine: Machine;
   readonly fatal: Error[];
 }
 
 type More = Partial<OpenNodeOptions<string>>;
 
-export class NodeBed {
+export class MachineBed<Machine extends StateMachine<string>> {
   readonly network = new LocalNetwork();
   readonly root = mkdtempSync(join(tmpdir(), 'raft-node-'));
-  readonly nodes = new Map<string, BedNode>();
+  readonly nodes = new Map<string, BedNode<Machine>>();
+  readonly #makeMachine: () => Machine;
 
-  async start(name: string, more: More = {}): Promise<BedNode> {
-    const machine = new ListMachine();
+  constructor(makeMachine: () => Machine) {
+    this.#makeMachine = makeMachine;
+  }
+
+  async start(name: string, more: More = {}): Promise<BedNode<Machine>> {
+    const machine = this.#makeMachine();
     const fatal: Error[] = [];
     const node = await openRaftNode<string>({
       dir: join(this.root, name),
@@ -49,7 +55,7 @@ export class NodeBed {
   }
 
   /** `a` bootstraps; the others are added and become voters. */
-  async cluster(names: readonly string[], more: More = {}): Promise<BedNode[]> {
+  async cluster(names: readonly string[], more: More = {}): Promise<BedNode<Machine>[]> {
     const [first = 'a', ...others] = names;
     const leader = await this.start(first, { ...more, bootstrap: true });
     await eventually(() => leader.node.status().state === 'Leader');
@@ -57,12 +63,12 @@ export class NodeBed {
       await this.start(name, more);
       await this.join(leader, name);
     }
-    const all = names.map((name) => this.nodes.get(name) as BedNode);
+    const all = names.map((name) => this.nodes.get(name) as BedNode<Machine>);
     await eventually(() => all.every(({ node }) => node.status().peers === names.length));
     return all;
   }
 
-  async join(leader: BedNode, name: string): Promise<void> {
+  async join(leader: BedNode<Machine>, name: string): Promise<void> {
     await retried(() => leader.node.addPeer(name));
     await retried(() => leader.node.promote(name));
   }
@@ -76,19 +82,25 @@ export class NodeBed {
     rmSync(join(this.root, name), { recursive: true });
   }
 
-  async leader(among: readonly string[] = [...this.nodes.keys()]): Promise<BedNode> {
-    let found: BedNode | undefined;
+  async leader(among: readonly string[] = [...this.nodes.keys()]): Promise<BedNode<Machine>> {
+    let found: BedNode<Machine> | undefined;
     await eventually(() => {
       const leaders = among.map((name) => this.nodes.get(name)).filter((one) => one?.node.status().state === 'Leader');
       found = leaders.length === 1 ? leaders[0] : undefined;
       return found !== undefined;
     });
-    return found as BedNode;
+    return found as BedNode<Machine>;
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.nodes.values()].map(({ node }) => node.close()));
     rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+export class NodeBed extends MachineBed<ListMachine> {
+  constructor() {
+    super(() => new ListMachine());
   }
 }
 

@@ -83,7 +83,7 @@ describe('a cluster of nodes', () => {
   });
 
   it('transfers to the node that is named, and refuses a learner', async () => {
-    const [a] = await bed.cluster(['a', 'b', 'c']);
+    const [a] = await bed.cluster(['a', 'b', 'c'], { autoPromote: false });
     assert.ok(a);
     await bed.start('d');
     await retried(() => a.node.addPeer('d'));

@@ -3,6 +3,7 @@ import type { Incarnation, NodePlace, OpenPlace } from '../../../src/raft/node/p
 import {
   createLog,
   type DiskStallWatch,
+  type OpenLogOptions,
   openLog,
   SimulatedDisk,
   SimulatedFolder,
@@ -12,6 +13,8 @@ import type { ConfState } from '../../../src/raft/types.ts';
 
 let minted = 0;
 
+type SimulatedPlaceOptions = Pick<OpenLogOptions, 'residentBytesMax' | 'windowBytesMax'>;
+
 export class SimulatedPlace implements NodePlace {
   readonly where = 'a simulated place';
   readonly disk = new SimulatedDisk({ autoSync: true });
@@ -19,8 +22,10 @@ export class SimulatedPlace implements NodePlace {
   readonly #nodeName: string;
   readonly #stallWatch: DiskStallWatch;
   readonly #incarnation: Incarnation;
+  readonly #more: SimulatedPlaceOptions;
 
-  constructor(nodeName: string, stallWatch: DiskStallWatch) {
+  constructor(nodeName: string, stallWatch: DiskStallWatch, more: SimulatedPlaceOptions = {}) {
+    this.#more = more;
     minted += 1;
     this.#nodeName = nodeName;
     this.#stallWatch = stallWatch;
@@ -29,7 +34,9 @@ export class SimulatedPlace implements NodePlace {
 
   async open(): Promise<OpenPlace | undefined> {
     if (await this.disk.isEmpty()) return undefined;
-    return this.#opened(await openLog(this.disk, { nodeName: this.#nodeName, stallWatch: this.#stallWatch }));
+    return this.#opened(
+      await openLog(this.disk, { nodeName: this.#nodeName, stallWatch: this.#stallWatch, ...this.#more }),
+    );
   }
 
   async incarnation(): Promise<Incarnation> {
@@ -38,7 +45,9 @@ export class SimulatedPlace implements NodePlace {
 
   async create(clusterId: string, { nodeId, incarnationId }: Incarnation, confState: ConfState): Promise<OpenPlace> {
     const identity = { clusterId, nodeName: this.#nodeName, nodeId, incarnationId };
-    return this.#opened(await createLog(this.disk, { identity, confState, stallWatch: this.#stallWatch }));
+    return this.#opened(
+      await createLog(this.disk, { identity, confState, stallWatch: this.#stallWatch, ...this.#more }),
+    );
   }
 
   async #opened(log: OpenPlace['log']): Promise<OpenPlace> {

@@ -257,6 +257,14 @@ for (const [name, makeBed] of Object.entries(LOG_BEDS)) {
         await storage.load(400, 600);
         assert.equal(storage.isResident(400, 600), true);
         assert.equal(storage.isResident(399, 600), false);
+        assert.deepEqual(
+          [399, 400, 599, 600, 990, 1_001].map((lo) => storage.residentTo(lo)),
+          [399, 600, 600, 600, 1_001, 1_001],
+        );
+        // A window that meets the tail: memory from there to the end.
+        await storage.load(700, 1_001);
+        assert.equal(storage.residentTo(700), 1_001);
+        await storage.load(400, 600);
         assert.deepEqual(storage.entries(400, 600, ALL), entries.slice(399, 599));
         // Replaces what is neither in memory nor in the window any more.
         await storage.append({ entries: run(450, 452, 2, 'z') });
