@@ -163,6 +163,17 @@ export class ProcessBed {
     return node;
   }
 
+  /** With the name and certificate of one, at the address of another, which does not run, on a folder of its own. */
+  async stranger(name: string, at: string, folder: string, bootstrap = false): Promise<ChildNode> {
+    const [own, place] = [this.#known.get(name), this.#known.get(at)];
+    if (own === undefined || place === undefined) throw new Error(`${name} or ${at} was never started`);
+    const { raftAddress } = place;
+    const node = new ChildNode({ ...own, raftAddress, bootstrap, dir: this.dir(folder) });
+    this.nodes.set(folder, node);
+    await node.ready();
+    return node;
+  }
+
   /** The first bootstraps; the others are added and promoted. */
   async cluster(names: readonly string[]): Promise<void> {
     const [first = '', ...others] = names;

@@ -1,6 +1,14 @@
 /** `zkraft raft`: the members of a replicated log, its leader, its snapshots; and the way out when a majority is lost. */
 import type { Argv, CommandModule } from 'yargs';
-import type { raftAdmin } from '../../common/rpc/index.ts';
+import {
+  folderPeers,
+  folderSnapshots,
+  type PeerRow,
+  peerRow,
+  refusalRow,
+  type SnapshotRow,
+  snapshotRow,
+} from '../raft-rows.ts';
 import { run } from '../run.ts';
 import { settingsOf } from '../settings-flags.ts';
 import { table } from '../text-table.ts';
@@ -41,13 +49,13 @@ const onlineOrFolder = <T>(yargs: Argv<T>) =>
 
 async function calls(argv: Args) {
   const raft = await import('../raft-calls.ts');
-  const { raftCredentials } = await import('../../launch/index.ts');
+  const { raftSecurity } = await import('../../launch/index.ts');
   const flags = Object.fromEntries(
     (['cert-file', 'key-file', 'ca-file'] as const).flatMap((name) =>
       argv[name] === undefined ? [] : [[`coordinator-raft-${name}`, argv[name]]],
     ),
   );
-  return { raft, at: { address: argv.address, credentials: raftCredentials(settingsOf(flags)) } };
+  return { raft, at: { address: argv.address, security: raftSecurity(settingsOf(flags)) } };
 }
 
 const status: CommandModule<object, Args> = {
@@ -60,6 +68,7 @@ const status: CommandModule<object, Args> = {
       const s = await raft.raftStatus(at);
       const json = {
         state: s.state,
+        waiting: s.waiting,
         node: s.node,
         incarnation: Number(s.incarnation),
         cluster_id: s.clusterId,
@@ -72,13 +81,18 @@ const status: CommandModule<object, Args> = {
         snapshot_index: Number(s.snapshotIndex),
         peers: s.peers,
       };
-      terminal.answer(
-        { success: true, ...json },
-        table(
+      const refusals = s.refusals.map(refusalRow);
+      terminal.answer({ success: true, ...json, refusals }, [
+        ...table(
           undefined,
           Object.entries(json).map(([key, value]) => [key.replaceAll('_', ' '), value === '' ? '-' : String(value)]),
         ),
-      );
+        ...(s.waiting ? ['this node has no log: it waits until a leader adds it (zkraft raft add-peer)'] : []),
+        ...refusals.map(
+          ({ peer, reason, count, ago_ms }) =>
+            `not let in: ${peer}, ${count} times, last ${Math.round(ago_ms / 1_000)} s ago: ${reason}`,
+        ),
+      ]);
       return 0;
     }),
 };
@@ -93,21 +107,26 @@ const list: CommandModule<object, PlaceArgs> = {
   handler: (argv) =>
     run(argv.json, async ({ terminal }) => {
       const peers = argv.dir === undefined ? await onlinePeers(argv) : await folderPeers(argv.dir);
+      const rows = peers.map((peer) => [
+        peer.node || '-',
+        peer.role,
+        peer.leader ? 'yes' : '',
+        peer.raft_address || '-',
+        peer.client_address || '-',
+        peer.lag_entries === undefined ? '' : String(peer.lag_entries),
+        peer.in_touch === undefined ? '' : peer.in_touch ? 'yes' : 'no',
+        peer.link ?? '',
+        String(peer.incarnation),
+      ]);
+      const columns = ['NODE', 'ROLE', 'LEADER', 'RAFT', 'CLIENTS', 'LAG', 'IN TOUCH', 'LINK', 'INCARNATION'];
       terminal.answer(
         { success: true, peers },
-        table(
-          ['NODE', 'ROLE', 'LEADER', 'RAFT', 'CLIENTS', 'LAG', 'IN TOUCH', 'INCARNATION'],
-          peers.map((peer) => [
-            peer.node || '-',
-            peer.role,
-            peer.leader ? 'yes' : '',
-            peer.raft_address || '-',
-            peer.client_address || '-',
-            peer.lag_entries === undefined ? '' : String(peer.lag_entries),
-            peer.in_touch === undefined ? '' : peer.in_touch ? 'yes' : 'no',
-            String(peer.incarnation),
-          ]),
-        ),
+        peers.length === 0
+          ? ['this node is a member of no cluster yet: a leader must add it (zkraft raft add-peer)']
+          : [
+              ...table(columns, rows),
+              ...peers.flatMap(({ node, link_problem }) => (link_problem ? [`${node}: ${link_problem}`] : [])),
+            ],
       );
       return 0;
     }),
@@ -151,8 +170,11 @@ const add: CommandModule<object, Args & { readonly peer: string }> = {
     run(argv.json, async ({ terminal }) => {
       const { raft, at } = await calls(argv);
       const peer = await raft.addPeer(at, argv.peer);
-      const row = peer === undefined ? undefined : peerJson(peer);
-      terminal.answer({ success: true, peer: row }, [`${row?.node ?? argv.peer} is a ${row?.role ?? 'learner'}`]);
+      const row = peer === undefined ? undefined : peerRow(peer);
+      terminal.answer({ success: true, peer: row }, [
+        `${row?.node ?? argv.peer} is a ${row?.role ?? 'learner'}`,
+        ...(row?.role === 'learner' ? [`Once it has caught up: zkraft raft promote ${row.node}`] : []),
+      ]);
       return 0;
     }),
 };
@@ -185,7 +207,9 @@ const remove: CommandModule<object, NameArgs> = {
     run(argv.json, async ({ terminal }) => {
       const { raft, at } = await calls(argv);
       await raft.removePeer(at, argv.name, argv.force);
-      terminal.answer({ success: true, node: argv.name }, [`${argv.name} is no member any more`]);
+      terminal.answer({ success: true, node: argv.name }, [
+        `${argv.name} is no member any more; stop its process if it still runs`,
+      ]);
       return 0;
     }),
 };
@@ -283,76 +307,12 @@ export const raft: CommandModule = {
   handler: () => {},
 };
 
-interface PeerRow {
-  readonly node: string;
-  readonly role: string;
-  readonly leader: boolean;
-  readonly raft_address: string;
-  readonly client_address: string;
-  readonly incarnation: number;
-  readonly match_index?: number;
-  readonly lag_entries?: number;
-  readonly in_touch?: boolean;
-}
-
-const peerJson = (peer: raftAdmin.Peer): PeerRow => ({
-  node: peer.name,
-  role: peer.role,
-  leader: peer.leader,
-  raft_address: peer.raftAddress,
-  client_address: peer.clientAddress,
-  incarnation: Number(peer.incarnation),
-  ...(peer.progress !== undefined && {
-    match_index: Number(peer.progress.matchIndex),
-    lag_entries: Number(peer.progress.lagEntries),
-    in_touch: peer.progress.inTouch,
-  }),
-});
-
 async function onlinePeers(argv: Args): Promise<PeerRow[]> {
   const { raft, at } = await calls(argv);
-  return (await raft.listPeers(at)).map(peerJson);
-}
-
-async function folderPeers(dir: string): Promise<PeerRow[]> {
-  const { inspectFolder } = await import('../../launch/index.ts');
-  return (await inspectFolder(dir)).peers.map((peer) => ({
-    node: peer.name,
-    role: peer.role,
-    leader: false,
-    raft_address: peer.raftAddress,
-    client_address: peer.clientAddress,
-    incarnation: peer.nodeId,
-  }));
-}
-
-interface SnapshotRow {
-  readonly index: number;
-  readonly term: number;
-  readonly voters: readonly number[];
-  readonly learners: readonly number[];
-  readonly bytes?: number;
-  readonly problem?: string;
+  return (await raft.listPeers(at)).map(peerRow);
 }
 
 async function onlineSnapshots(argv: Args): Promise<SnapshotRow[]> {
   const { raft, at } = await calls(argv);
-  return (await raft.snapshotInfo(at)).map(({ index, term, voters, learners }) => ({
-    index: Number(index),
-    term: Number(term),
-    voters: voters.map(Number),
-    learners: learners.map(Number),
-  }));
-}
-
-async function folderSnapshots(dir: string): Promise<SnapshotRow[]> {
-  const { inspectFolder } = await import('../../launch/index.ts');
-  return (await inspectFolder(dir)).snapshots.map(({ index, term, confState, bytes, problem }) => ({
-    index,
-    term,
-    voters: confState.voters,
-    learners: confState.learners,
-    ...(bytes !== undefined && { bytes }),
-    ...(problem !== undefined && { problem }),
-  }));
+  return (await raft.snapshotInfo(at)).map(snapshotRow);
 }

@@ -19,7 +19,7 @@ export class NotLeaderError extends ZkraftError {
 
 /** `leader` is what the record says of `lead`; undefined also for this node itself, which is about to change roles. */
 export function notLeader(lead: NodeId, leader: Member | undefined): NotLeaderError {
-  if (lead === NO_NODE) return new NotLeaderError('the cluster has no leader at the moment; try again', undefined);
+  if (lead === NO_NODE) return new NotLeaderError('this node knows of no leader at the moment; try again', undefined);
   if (leader === undefined) return new NotLeaderError('leadership is changing; try again', undefined);
   return new NotLeaderError(`this node does not lead; ${leader.name} does`, leader);
 }

@@ -4,6 +4,8 @@
  * What a node would know when it starts: the newest sound snapshot, and the members after every entry that is known to be
  * committed. The folder is checked as at any start, and nothing in it is changed but the mark of a clean close.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ZkraftError } from '../../common/index.ts';
 import { RawNode } from '../core/index.ts';
 import type { LogIdentity } from '../storage/index.ts';
@@ -66,7 +68,12 @@ export async function openOffline(dir: string): Promise<OpenPlace> {
   const stallWatch = new DiskStallWatch({ electionTimeoutMs: 60_000, now: () => performance.now() });
   const place = await new FolderPlace({ dir, stallWatch }).open();
   if (place !== undefined) return place;
-  throw new ZkraftError('config_invalid', `${dir} holds no replicated log`, { field: 'dir' });
+  const why = !existsSync(dir)
+    ? 'does not exist'
+    : existsSync(join(dir, 'incarnation.json'))
+      ? 'is of a node that waits to be added to a cluster, and has no log yet'
+      : 'holds no replicated log; name the raft directory of a node (coordinator.raft.raft_dir)';
+  throw new ZkraftError('config_invalid', `${dir} ${why}`, { field: 'dir' });
 }
 
 /** The state without the machine: members and configuration. */

@@ -364,6 +364,15 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
           `Remove "${peer.name}" from the cluster, then add it anew`,
       );
     }
+    const ids = idsOf(state.confState);
+    // The leader itself may be newer than our record, and whoever is not in it yet knows nobody.
+    const isJudge = driver.lead !== NO_NODE && driver.lead !== peer.nodeId && ids.includes(driver.id);
+    if (isJudge && !ids.includes(peer.nodeId)) {
+      throw foreign(
+        `"${peer.name}" is no member of this cluster: it was removed, or is not added yet. Stop it, or add it ` +
+          `(zkraft raft add-peer ${peer.raftAddress})`,
+      );
+    }
     const { clusterId, ...member } = peer;
     // Its addresses have changed; those who dial it must learn it from the log.
     if (driver.leads && known?.nodeId === peer.nodeId) void membership.announce(member).catch(() => {});
@@ -479,7 +488,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   #require(): Running<Result> {
     if (this.#closing !== undefined && this.#running?.driver.leads !== true) throw stopping();
     if (this.#running !== undefined) return this.#running;
-    throw new NotLeaderError('this node waits to be added to a cluster', undefined);
+    throw new NotLeaderError('this node waits until a leader adds it to a cluster; ask a member', undefined);
   }
 
   async #withRunning<T>(work: (running: Running<Result>) => Promise<T>): Promise<T> {

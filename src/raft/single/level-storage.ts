@@ -20,6 +20,8 @@ import { SnapshotFiles } from './snapshot-files.ts';
 import type { Identity, LogStorage, Snapshot, StoredLog } from './storage.ts';
 
 const FORMAT_VERSION = 1;
+/** Of `../storage`. */
+const REPLICATED_VERSION = 2;
 const TERM_KEY = Buffer.from('m:term');
 const FIRST_ENTRY = entryKey(0);
 const PAST_ENTRIES = Buffer.from('f');
@@ -170,10 +172,18 @@ export class LevelStorage implements LogStorage {
     try {
       const json = JSON.parse(await readFile(this.#identityPath, 'utf8')) as Partial<Identity> & { version?: number };
       const { clusterId, nodeId, incarnationId } = json;
+      if (json.version === REPLICATED_VERSION) {
+        throw new ZkraftError(
+          'config_invalid',
+          `${this.#dir} holds the log of a node of several, which this coordinator does not read; name another raft directory`,
+          { field: 'coordinator.raft.raft_dir' },
+        );
+      }
       if (json.version !== FORMAT_VERSION) throw new Error(`has format ${json.version}`);
       if (!clusterId || !nodeId || !incarnationId) throw new Error('lacks an id');
       return { clusterId, nodeId, incarnationId };
     } catch (error) {
+      if (error instanceof ZkraftError) throw error;
       throw this.#corrupt(`identity.json cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

@@ -5,6 +5,7 @@ import type { LogIdentity } from './log-storage.ts';
 export const IDENTITY_FILE = 'identity.json';
 /** 1 is the one-node log's. */
 const FORMAT_VERSION = 2;
+const SINGLE_NODE_VERSION = 1;
 const NAME_MAX = 128;
 
 export function checkIdentity(identity: LogIdentity): void {
@@ -38,6 +39,15 @@ export function decodeIdentity(bytes: Uint8Array): LogIdentity {
     json = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch {
     throw damaged('is no JSON');
+  }
+  // The log of one node (`../single`), which has another form all through. Nothing is damaged.
+  if (json.version === SINGLE_NODE_VERSION) {
+    throw new ZkraftError(
+      'config_invalid',
+      'the raft directory holds the log of a single node, which a node of a replicated log does not read; name another ' +
+        'directory',
+      { field: 'raft_dir' },
+    );
   }
   if (json.version !== FORMAT_VERSION) {
     throw damaged(`has format ${String(json.version)}; this version reads ${FORMAT_VERSION}`);

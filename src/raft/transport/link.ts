@@ -126,7 +126,7 @@ export class Link {
 
   #dial(): void {
     const { target, security, limits, self, observer, logger } = this.#options;
-    const { client, reason } = dial({
+    const { client, close, reason } = dial({
       address: target.address,
       security,
       limits,
@@ -140,7 +140,7 @@ export class Link {
       end: () => {
         clearTimeout(late);
         stream.cancel();
-        client.close();
+        close();
       },
     };
     const over = (thrown: unknown): void => {

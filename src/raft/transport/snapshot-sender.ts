@@ -87,7 +87,7 @@ export class SnapshotSender {
     const { metadata } = message.snapshot;
     const store = host.snapshots();
     if (store === undefined) throw new ZkraftError('shutting_down', 'this node has no log open');
-    const { client, reason } = dial({
+    const { client, close, reason } = dial({
       address: target.address,
       security,
       limits,
@@ -137,7 +137,7 @@ export class SnapshotSender {
     } finally {
       progress.stop();
       call?.cancel();
-      client.close();
+      close();
     }
   }
 }

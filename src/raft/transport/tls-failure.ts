@@ -8,7 +8,35 @@
 import { X509Certificate } from 'node:crypto';
 import type { TransportSecurity } from './security.ts';
 
-export type TlsFailure = 'expired' | 'not-yet-valid' | 'other-authority' | 'plain-text' | 'nothing-shown';
+export type TlsFailure =
+  | 'expired'
+  | 'not-yet-valid'
+  | 'other-authority'
+  | 'other-host'
+  | 'plain-text'
+  | 'nothing-shown';
+
+/** Who dials, in words: where its files are, and what to do about them. */
+export interface Dialler {
+  readonly caFile: string;
+  readonly certificate: string;
+  readonly remedy: string;
+  readonly plainRemedy: string;
+}
+
+export const NODE: Dialler = {
+  caFile: "this node's ca_file",
+  certificate: "this node's certificate",
+  remedy: 'issue a new one (zkraft certs issue NAME --force) and restart this node',
+  plainRemedy: 'give this node cert_file, key_file and ca_file',
+};
+
+export const OPERATOR: Dialler = {
+  caFile: '--ca-file',
+  certificate: 'the certificate of --cert-file',
+  remedy: 'issue a new one (zkraft certs issue NAME --force)',
+  plainRemedy: 'show one with --cert-file, --key-file and --ca-file',
+};
 
 const MEANINGS: readonly (readonly [TlsFailure, RegExp])[] = [
   ['expired', /certificate has expired|CERT_HAS_EXPIRED|alert certificate expired/i],
@@ -17,6 +45,7 @@ const MEANINGS: readonly (readonly [TlsFailure, RegExp])[] = [
     'other-authority',
     /self.signed certificate|unable to (get|verify)[a-z ]* (issuer|first) certificate|certificate signature failure|alert unknown ca|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|CERT_SIGNATURE_FAILURE|CERT_UNTRUSTED/i,
   ],
+  ['other-host', /does not match certificate's altnames/i],
   ['nothing-shown', /PEER_DID_NOT_RETURN_A_CERTIFICATE|alert certificate required|^UNSPECIFIED$/i],
   [
     'plain-text',
@@ -28,7 +57,7 @@ export const tlsFailureIn = (text: string): TlsFailure | undefined =>
   MEANINGS.find(([, pattern]) => pattern.test(text))?.[0];
 
 /** What the other side did wrong, and the remedy. `who`: "the node at 10.0.0.5:7000". */
-export function tellTlsFailure(failure: TlsFailure, who: string): string {
+export function tellTlsFailure(failure: TlsFailure, who: string, { caFile }: Dialler = NODE): string {
   switch (failure) {
     case 'expired':
       return `the certificate of ${who} has expired; issue it a new one (zkraft certs issue NAME --force) and restart it`;
@@ -36,31 +65,39 @@ export function tellTlsFailure(failure: TlsFailure, who: string): string {
       return `the certificate of ${who} is not valid yet; see that the clocks of both machines are right`;
     case 'other-authority':
       return (
-        `the certificate of ${who} is not of the authority in this node's ca_file; issue it one of this cluster's ` +
-        'authority (zkraft certs issue NAME), or give both nodes the same ca.crt'
+        `the certificate of ${who} is not of the authority in ${caFile}; issue it one of this cluster's ` +
+        'authority (zkraft certs issue NAME), or give both sides the same ca.crt'
+      );
+    case 'other-host':
+      return (
+        `the certificate of ${who} does not name that host; dial it by one that it names, or issue it one that does ` +
+        '(zkraft certs issue NAME --hosts HOST,ADDRESS --force)'
       );
     case 'nothing-shown':
       return `${who} shows no certificate; give it cert_file, key_file and ca_file`;
     case 'plain-text':
-      return `${who} speaks plain text, and this node TLS; give it cert_file, key_file and ca_file too`;
+      return `${who} speaks plain text, and this side TLS; give it cert_file, key_file and ca_file too`;
   }
 }
 
 /** Why no peer will take this node's certificate; `undefined` when nothing is wrong with it. */
-export function ownCertificateProblem(security: TransportSecurity, now: Date): string | undefined {
+export function ownCertificateProblem(
+  security: TransportSecurity,
+  now: Date,
+  { caFile, certificate, remedy }: Dialler = NODE,
+): string | undefined {
   if (security.mode === 'insecure') return undefined;
   const own = new X509Certificate(security.cert);
-  const remedy = 'issue a new one (zkraft certs issue NAME --force) and restart this node';
-  if (Date.parse(own.validTo) <= now.getTime()) return `this node's certificate ended on ${own.validTo}; ${remedy}`;
+  if (Date.parse(own.validTo) <= now.getTime()) return `${certificate} ended on ${own.validTo}; ${remedy}`;
   if (Date.parse(own.validFrom) > now.getTime()) {
-    return `this node's certificate begins on ${own.validFrom} only; see that its clock is right`;
+    return `${certificate} begins on ${own.validFrom} only; see that the clock is right`;
   }
   // With a chain its first certificate is of an authority that stands in the chain itself.
   const [, ...between] = certificatesIn(security.cert);
   const isOfOurs = [...between, ...certificatesIn(security.ca)].some(
     (authority) => own.checkIssued(authority) && own.verify(authority.publicKey),
   );
-  return isOfOurs ? undefined : `this node's certificate is not of the authority in its ca_file; ${remedy}`;
+  return isOfOurs ? undefined : `${certificate} is not of the authority in ${caFile}; ${remedy}`;
 }
 
 const certificatesIn = (pem: string): X509Certificate[] =>

@@ -145,7 +145,7 @@ class GrpcTransport implements NodeTransport {
 
   async identify(address: string): Promise<PeerIdentity> {
     let shown: string | undefined;
-    const { client, reason } = dial({
+    const { client, close, reason } = dial({
       address,
       security: this.#options.security,
       limits: this.#limits,
@@ -167,7 +167,7 @@ class GrpcTransport implements NodeTransport {
     } catch (error) {
       throw reason(error);
     } finally {
-      client.close();
+      close();
     }
   }
 

@@ -9,7 +9,7 @@ import { Mailbox } from '../../../src/raft/node/mailbox.ts';
 import { compactTo, isSnapshotDue } from '../../../src/raft/node/snapshot-policy.ts';
 import { StorageWriter } from '../../../src/raft/node/storage-writer.ts';
 import { Ticker } from '../../../src/raft/node/ticker.ts';
-import { filesUnder, read } from '../../tidy/source-tree.ts';
+import { filesUnder, read, sourceFiles } from '../../tidy/source-tree.ts';
 
 const policy = { intervalMs: 120_000, threshold: 8_192, trailingEntries: 10_240 };
 
@@ -75,6 +75,16 @@ describe('the node', () => {
     assert.equal(ticks, 2, 'a late tick is one tick');
     ticker.stop();
     assert.equal(due, undefined);
+  });
+
+  it('does no proving: nothing of src/raft reaches the prover, or what is built on it (rule 12)', () => {
+    const files = sourceFiles(['src/raft']);
+    assert.ok(files.length > 100);
+    const reached = files.flatMap(({ imports }) => imports.map(({ target }) => target?.split('/')[1]));
+    const own = reached.filter((folder) => folder !== undefined);
+    assert.deepEqual([...new Set(own)].sort(), ['common', 'raft']);
+    const packages = files.flatMap(({ imports }) => imports.filter(({ target }) => target === undefined));
+    assert.ok(packages.every(({ specifier }) => !/snarkjs|circom|wasm|webgpu/.test(specifier)));
   });
 
   it('refuses reads by a lease', async () => {

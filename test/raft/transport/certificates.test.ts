@@ -51,7 +51,7 @@ describe('a certificate', () => {
     assert.equal(link.state, 'refused');
     assert.match(
       link.problem,
-      /hung up: this node's certificate is not of the authority in its ca_file; issue a new one/,
+      /hung up: this node's certificate is not of the authority in this node's ca_file; issue a new one/,
     );
     await toldBy(b, /the caller from 127\.0\.0\.1 is not of the authority in this node's ca_file; issue it one/);
   });
@@ -90,7 +90,7 @@ describe('a certificate', () => {
     const dialled = await meet(t, issue(ours, 'a'), issue(ours, 'b', { fromDays: 10 }));
     assert.match(dialled.link.problem, /is not valid yet; see that the clocks of both machines are right/);
     const { b, link } = await meet(t, issue(ours, 'a', { fromDays: 10 }), issue(ours, 'b'));
-    assert.match(link.problem, /this node's certificate begins on .* only; see that its clock is right/);
+    assert.match(link.problem, /this node's certificate begins on .* only; see that the clock is right/);
     await toldBy(b, /not valid yet/);
   });
 
@@ -118,11 +118,14 @@ describe('a certificate', () => {
   it('is wanted: plain text is refused, and TLS is not spoken with who has none', async (t) => {
     const { b, link } = await meet(t, { mode: 'insecure' }, issue(ours, 'b'));
     assert.equal(link.state, 'unreachable');
-    assert.match(link.problem, /does not answer in plain text.*It hung up: its log says why/);
-    await toldBy(b, /the caller from 127\.0\.0\.1 speaks plain text, and this node TLS/);
+    assert.match(
+      link.problem,
+      /hangs up when it is spoken to in plain text; .*give this node cert_file, key_file and ca_file/,
+    );
+    await toldBy(b, /the caller from 127\.0\.0\.1 speaks plain text, and this side TLS/);
     const other = await meet(t, issue(ours, 'a'), { mode: 'insecure' });
     assert.equal(other.link.state, 'refused');
-    assert.match(other.link.problem, /the node at 127\.0\.0\.1:\d+ speaks plain text, and this node TLS/);
+    assert.match(other.link.problem, /the node at 127\.0\.0\.1:\d+ speaks plain text, and this side TLS/);
   });
 
   it('of a node of another name, or a key of another pair, is no way to start', async (t) => {
