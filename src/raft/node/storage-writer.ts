@@ -65,7 +65,11 @@ export class StorageWriter {
   /** What may be said now, in order. */
   takeDone(): readonly Message[] {
     const said: Message[] = [];
-    while (this.#writes[0]?.isDone === true) said.push(...(this.#writes.shift()?.responses ?? []));
+    // One by one: behind a disk that stalled, more can wait than a call takes arguments.
+    for (let [write] = this.#writes; write?.isDone === true; [write] = this.#writes) {
+      for (const message of write.responses) said.push(message);
+      this.#writes.shift();
+    }
     return said;
   }
 
@@ -73,7 +77,7 @@ export class StorageWriter {
     if (responses.length === 0) return;
     const last = this.#writes.at(-1);
     if (last !== undefined) {
-      last.responses.push(...responses);
+      for (const message of responses) last.responses.push(message);
       return;
     }
     this.#writes.push({ responses: [...responses], isDone: true });

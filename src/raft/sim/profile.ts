@@ -38,6 +38,8 @@ export interface Profile {
   readonly clockDrift: number;
   readonly syncMs: number;
   readonly weather: Weather;
+  /** Messages of one link arrive in order, but for stragglers. */
+  readonly isInOrder: boolean;
   readonly faultEveryMs: number;
   /** Until what was broken is whole again. */
   readonly repairAfterMs: number;
@@ -75,6 +77,7 @@ function anyProfile(random: Random): Profile {
       doubleProbability: isBadWeather ? random.between(0, 0.1) : 0,
       straggleProbability: random.happens(0.5) ? 0.02 : 0,
     },
+    isInOrder: random.happens(0.7),
     faultEveryMs: random.pick([1_500, 4_000, 10_000]) ?? 4_000,
     repairAfterMs: random.pick([800, 3_000, 8_000]) ?? 3_000,
     weights: drawWeights(random),
