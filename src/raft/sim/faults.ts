@@ -7,6 +7,8 @@ import type { World } from './world.ts';
 /** No client looks there. */
 const FLOOD_KEY = 'flood';
 const FLOOD_MAX = 40;
+/** Until a leader sees that a lost member is out of touch. */
+const OPERATORS_REST_MS = 5_000;
 const STORM = { lossProbability: 0.3, doubleProbability: 0.2, straggleProbability: 0.1 };
 
 export class Faults {
@@ -102,7 +104,10 @@ export class Faults {
     const livingVoters = hosts.filter(({ nodeId }) => voters.includes(nodeId));
     const areAllWell = livingVoters.length === voters.length && votersOutgoing.length === 0 && voters.length >= 3;
     const isBehind = livingVoters.some(({ node }) => (node?.status().commitIndex ?? 0) < status.commitIndex);
-    if (!areAllWell || isBehind) return;
+    // A removal that is on its way counted on this voter.
+    const isAtRest = this.#world.oracle.lastOf(leader.nodeId) === status.commitIndex;
+    if (!areAllWell || isBehind || !isAtRest) return;
+    this.#world.restOperators(OPERATORS_REST_MS);
     host.loseDisk();
     this.#world.after(1_000, () => host.start());
   }

@@ -18,7 +18,7 @@ export class Operator {
     while (this.#world.isOpen) {
       await this.#world.pause(random.exponential(everyMs));
       const leader = this.#leader();
-      if (leader?.node !== undefined) await this.#operate(leader, leader.node);
+      if (leader?.node !== undefined && !this.#world.areOperatorsResting) await this.#operate(leader, leader.node);
     }
   }
 

@@ -53,6 +53,11 @@ export class Oracle {
     return this.#violation;
   }
 
+  /** The last entry that is durable at a node. */
+  lastOf(nodeId: NodeId): LogIndex | undefined {
+    return this.#nodes.get(nodeId)?.durable.last;
+  }
+
   violated(invariant: Invariant, message: string): void {
     this.#violation ??= new Violation(invariant, message);
   }

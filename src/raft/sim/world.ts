@@ -45,6 +45,7 @@ export class World implements HostWorld {
   #minted = 0;
   #isOpen = false;
   #clientsAtWork = 0;
+  #operatorsRestUntilMs = 0;
 
   constructor({ seed, ticks, profile = 'swarm', keepLines = 0 }: WorldOptions) {
     this.random = new Random(seed);
@@ -67,6 +68,14 @@ export class World implements HostWorld {
   /** While clients, operators and faults are at it. */
   get isOpen(): boolean {
     return this.#isOpen && this.oracle.violation === undefined;
+  }
+
+  get areOperatorsResting(): boolean {
+    return this.nowMs < this.#operatorsRestUntilMs;
+  }
+
+  restOperators(durationMs: number): void {
+    this.#operatorsRestUntilMs = this.nowMs + durationMs;
   }
 
   get clientsAtWork(): number {

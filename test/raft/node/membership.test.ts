@@ -41,6 +41,34 @@ describe('membership', () => {
     await retried(() => a.node.promote('b'));
   });
 
+  it('lets a learner take a voter’s place in one step, through a joint configuration (rule 6)', async () => {
+    const [a] = await bed.cluster(['a', 'b', 'c'], { autoPromote: false });
+    assert.ok(a);
+    const leader = await bed.leader();
+    const [out] = ['a', 'b', 'c'].filter((name) => name !== leader.name);
+    assert.ok(out !== undefined);
+    await bed.start('d', { autoPromote: false });
+    await assert.rejects(leader.node.replacePeer(out, 'd'), { code: 'peer_not_found' });
+    await retried(() => leader.node.addPeer('d'));
+    await assert.rejects(leader.node.replacePeer('d', out), /"d" is no voter/);
+    await assert.rejects(leader.node.replacePeer(leader.name, 'd'), /leads; transfer leadership first/);
+    let isJoint = false;
+    bed.network.filter = () => {
+      isJoint ||= (leader.node.confState?.votersOutgoing.length ?? 0) > 0;
+      return true;
+    };
+    await retried(() => leader.node.replacePeer(out, 'd'));
+    await eventually(() => leader.node.confState?.votersOutgoing.length === 0);
+    assert.equal(isJoint, true, 'for a while, majorities of both decide');
+    const voters = ['a', 'b', 'c', 'd'].filter((name) => name !== out);
+    assert.deepEqual(
+      await roles(leader),
+      voters.map((name) => `${name} voter`),
+    );
+    await leader.node.propose(text('after'));
+    await eventually(() => words(bed.nodes.get('d') as BedNode).includes('after'));
+  });
+
   it('makes one change at a time (rule 6)', async () => {
     const [a] = await bed.cluster(['a', 'b']);
     assert.ok(a);
