@@ -39,8 +39,6 @@ export const TRANSPORT_LIMITS: TransportLimits = {
 
 /** Peers that are heard at a time; a cluster has tens of members at most. One more is refused. */
 export const PEERS_HEARD_MAX = 64;
-/** Snapshots that come in at a time. One leader sends; a few more may while leadership changes. */
-export const SNAPSHOTS_INCOMING_MAX = 4;
 
 /** As the contract has it. */
 export const SNAPSHOT_CHUNK_BYTES_MAX = MIB;

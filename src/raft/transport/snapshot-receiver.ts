@@ -11,7 +11,7 @@ import type { PeerIdentity, TransportHost } from '../node/ports.ts';
 import type { SnapshotWriter } from '../storage/index.ts';
 import type { NodeId, SnapshotMetadata } from '../types.ts';
 import { decodeConfState, number } from './codec.ts';
-import { SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOTS_INCOMING_MAX, type TransportLimits } from './limits.ts';
+import { SNAPSHOT_CHUNK_BYTES_MAX, type TransportLimits } from './limits.ts';
 import type { TransportObserver } from './observer.ts';
 import { stallTimer } from './snapshot-sender.ts';
 
@@ -42,9 +42,6 @@ export class SnapshotReceiver {
     abort: AbortController,
   ): Promise<void> {
     const before = this.#incoming.get(from.nodeId);
-    if (before === undefined && this.#incoming.size >= SNAPSHOTS_INCOMING_MAX) {
-      throw new ZkraftError('overloaded', `${SNAPSHOTS_INCOMING_MAX} snapshots are coming in already; try again`);
-    }
     before?.abort.abort(new ZkraftError('cancelled', 'the sender began another snapshot'));
     const work = (async () => {
       await before?.end;
