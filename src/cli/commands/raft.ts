@@ -72,6 +72,7 @@ const status: CommandModule<object, Args> = {
         node: s.node,
         incarnation: Number(s.incarnation),
         cluster_id: s.clusterId,
+        epoch: Number(s.epoch),
         leader: s.leader,
         leader_client_address: s.leaderClientAddress,
         term: Number(s.term),
@@ -265,13 +266,14 @@ const recover: CommandModule<object, { readonly json: boolean; readonly dir: str
       const { recoverFolder } = await import('../../launch/index.ts');
       const consent = (argv as unknown as Record<string, unknown>)['force-new-cluster'] === true;
       const recovered = await recoverFolder({ dir: argv.dir, consent });
-      const { name, clusterId, oldClusterId, lastIndex, backup } = recovered;
+      const { name, clusterId, oldClusterId, epoch, lastIndex, backup } = recovered;
       terminal.answer(
         {
           success: true,
           node: name,
           cluster_id: clusterId,
           old_cluster_id: oldClusterId,
+          epoch,
           last_index: lastIndex,
           backup,
         },

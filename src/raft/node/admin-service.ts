@@ -70,6 +70,7 @@ export function createRaftAdminService<Result>(
         peers: status.peers,
         waiting: status.isWaiting,
         refusals: node.refusals().map(refusalMessage),
+        epoch: BigInt(status.epoch),
       };
     }),
     listPeers: unary('ListPeers', async () => ({ peers: (await node.peers()).map(peerMessage) })),

@@ -27,7 +27,7 @@ import { type Proposal, ProposalTable } from './proposals.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { PendingReads } from './reads.ts';
 import { SnapshotMaker } from './snapshot-maker.ts';
-import { StorageWriter } from './storage-writer.ts';
+import { StorageWriter, splitByDurability } from './storage-writer.ts';
 import { Ticker } from './ticker.ts';
 
 const EVENTS_PER_TURN_MAX = 1_024;
@@ -360,7 +360,7 @@ export class Driver<Result> implements PeerEvents {
       this.#commitIndex = ready.hardState.commit;
     }
     if (ready.softState !== undefined) this.#become(ready.softState);
-    const { atOnce, afterWrite } = split(ready.messages, ready.storageAppend !== undefined);
+    const { atOnce, afterWrite } = splitByDurability(ready.messages, ready.storageAppend !== undefined);
     for (const message of atOnce) this.#say(message);
     if (ready.snapshot !== undefined) this.#snapshots.installBegins();
     if (ready.storageAppend !== undefined) this.#writer.write(ready.storageAppend, afterWrite);
@@ -491,16 +491,3 @@ export class Driver<Result> implements PeerEvents {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-/**
- * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
- * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
- */
-function split(
-  messages: readonly Message[],
-  isWriting: boolean,
-): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
-  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
-  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
-  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
-}

@@ -5,6 +5,10 @@
  * member, and in snapshots, so that every node has the same record at the same index. An id is one incarnation of a node:
  * a node that lost its disk has another, and is a stranger under its old name until that was removed (rule 8).
  *
+ * It also bears the cluster's epoch: 1 at its beginning, and one more with each recovery from the loss of a majority.
+ * Whoever fences what it writes elsewhere by `(epoch, index)` needs it, for a recovered log begins with fewer entries than
+ * the lost one may have had.
+ *
  * JSON, since there are few and people read them. Decoding is total and deterministic: bytes that say nothing change
  * nothing, on every node alike.
  */
@@ -22,8 +26,18 @@ export interface Member {
   readonly clientAddress: string;
 }
 
+/** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
+export const strangerOf = (nodeId: NodeId): Member => ({
+  nodeId,
+  name: '',
+  incarnationId: '',
+  raftAddress: '',
+  clientAddress: '',
+});
+
 export type MemberRole = 'voter' | 'learner';
 
+export const FIRST_EPOCH = 1;
 const TEXT_MAX = 255;
 
 export function isMember(value: unknown): value is Member {
@@ -44,21 +58,34 @@ const plain = ({ nodeId, name, incarnationId, raftAddress, clientAddress }: Memb
   clientAddress,
 });
 
-const encode = (members: readonly Member[]): Uint8Array => new TextEncoder().encode(JSON.stringify(members.map(plain)));
+/** A list, and with an epoch beyond the first an object around it. */
+const encode = (members: readonly Member[], epoch: number): Uint8Array => {
+  const list = members.map(plain);
+  return new TextEncoder().encode(JSON.stringify(epoch === FIRST_EPOCH ? list : { epoch, members: list }));
+};
 
 export const sameMember = (a: Member, b: Member): boolean => JSON.stringify(plain(a)) === JSON.stringify(plain(b));
 
-/** For the context of a configuration change. */
-export const encodeMembers = encode;
+/** For the context of a configuration change; of the epoch only the change that begins a recovered cluster speaks. */
+export const encodeMembers = (members: readonly Member[], epoch = FIRST_EPOCH): Uint8Array => encode(members, epoch);
 
-export function decodeMembers(bytes: Uint8Array): readonly Member[] {
-  if (bytes.length === 0) return [];
+interface Told {
+  readonly epoch: number;
+  readonly members: readonly Member[];
+}
+
+function decode(bytes: Uint8Array): Told {
+  let parsed: unknown;
   try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return Array.isArray(parsed) ? parsed.filter(isMember).map(plain) : [];
+    parsed = bytes.length === 0 ? [] : JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    return [];
+    parsed = [];
   }
+  const { epoch, members } = (Array.isArray(parsed) ? { members: parsed } : (parsed ?? {})) as Record<string, unknown>;
+  return {
+    epoch: Number.isSafeInteger(epoch) && (epoch as number) > FIRST_EPOCH ? (epoch as number) : FIRST_EPOCH,
+    members: Array.isArray(members) ? members.filter(isMember).map(plain) : [],
+  };
 }
 
 /** Everybody of a configuration, both halves of a joint one, ascending. */
@@ -74,19 +101,22 @@ export const roleOf = (state: ConfState, id: NodeId): MemberRole | undefined => 
 
 /** A value: a change gives another one. */
 export class Members {
-  static readonly NONE = new Members([]);
+  static readonly NONE = new Members({ epoch: FIRST_EPOCH, members: [] });
+  /** 1, and one more for each time that the cluster was recovered. */
+  readonly epoch: number;
   readonly #byId: ReadonlyMap<NodeId, Member>;
 
-  private constructor(members: readonly Member[]) {
+  private constructor({ epoch, members }: Told) {
+    this.epoch = epoch;
     this.#byId = new Map(members.map((member) => [member.nodeId, member]));
   }
 
   static decode(bytes: Uint8Array): Members {
-    return new Members(decodeMembers(bytes));
+    return new Members(decode(bytes));
   }
 
   encode(): Uint8Array {
-    return encode(this.all());
+    return encode(this.all(), this.epoch);
   }
 
   /** Ascending by id. */
@@ -103,11 +133,12 @@ export class Members {
     return undefined;
   }
 
-  /** After a configuration change: `context` adds or replaces, and who is in no half of the configuration is forgotten. */
+  /** After a configuration change: `context` adds or replaces; who is in no half of the configuration is forgotten. */
   changed(context: Uint8Array, state: ConfState): Members {
     const ids = new Set(idsOf(state));
-    const told = decodeMembers(context);
-    const kept = this.all().filter((member) => !told.some(({ nodeId }) => nodeId === member.nodeId));
-    return new Members([...kept, ...told].filter(({ nodeId }) => ids.has(nodeId)));
+    const told = decode(context);
+    const kept = this.all().filter((member) => !told.members.some(({ nodeId }) => nodeId === member.nodeId));
+    const members = [...kept, ...told.members].filter(({ nodeId }) => ids.has(nodeId));
+    return new Members({ epoch: Math.max(this.epoch, told.epoch), members });
   }
 }

@@ -11,7 +11,7 @@ import { RawNode } from '../core/index.ts';
 import type { LogIdentity } from '../storage/index.ts';
 import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
 import type { ConfState, HardState } from '../types.ts';
-import { idsOf, type Member, type MemberRole, roleOf } from './members.ts';
+import { idsOf, type Member, type MemberRole, roleOf, strangerOf } from './members.ts';
 import { FolderPlace, type OpenPlace } from './place.ts';
 import { ReplicatedState } from './replicated-state.ts';
 import type { SnapshotInfo } from './status.ts';
@@ -19,6 +19,8 @@ import type { SnapshotInfo } from './status.ts';
 export interface FolderReport {
   readonly identity: LogIdentity;
   readonly hardState: HardState;
+  /** How often the cluster was recovered, and 1. */
+  readonly epoch: number;
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly snapshots: readonly (SnapshotInfo & { readonly bytes: number | undefined; readonly problem?: string })[];
@@ -46,12 +48,13 @@ export async function inspectFolder(dir: string): Promise<FolderReport> {
     return {
       identity: log.identity,
       hardState: log.initialState().hardState,
+      epoch: state.members.epoch,
       firstIndex: log.firstIndex(),
       lastIndex: log.lastIndex(),
       snapshots,
       confState: state.confState,
       peers: idsOf(state.confState).map((id) => ({
-        ...(state.members.get(id) ?? { nodeId: id, name: '', incarnationId: '', raftAddress: '', clientAddress: '' }),
+        ...(state.members.get(id) ?? strangerOf(id)),
         role: roleOf(state.confState, id) ?? 'learner',
         isSelf: id === log.identity.nodeId,
       })),

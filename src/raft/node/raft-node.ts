@@ -14,7 +14,7 @@ import { checkMember, foreign } from './admission.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
-import { idsOf, type Member, roleOf } from './members.ts';
+import { idsOf, type Member, roleOf, strangerOf } from './members.ts';
 import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
@@ -150,6 +150,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       state: this.#state(),
       nodeId: name,
       clusterId: this.#open?.log.identity.clusterId ?? '',
+      epoch: running?.state.members.epoch ?? 0,
       leaderId: leader?.name,
       leaderAddress: leader?.clientAddress,
       term: running?.driver.term ?? 0,
@@ -481,14 +482,5 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     return this.#withRunning(({ driver }) => work(driver));
   }
 }
-
-/** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
-const strangerOf = (nodeId: NodeId): Member => ({
-  nodeId,
-  name: '',
-  incarnationId: '',
-  raftAddress: '',
-  clientAddress: '',
-});
 
 const stopping = (): ZkraftError => new ZkraftError('shutting_down', 'this node is stopping; nothing was done');

@@ -6,6 +6,8 @@
  * node of the old cluster ever speaks with it again (rule 7); they are wiped and added anew. The old files are kept
  * beside, in `before-recover-...`.
  *
+ * The epoch of the cluster rises, so that what its members write elsewhere wins over what the lost ones wrote.
+ *
  * A new log is written from the old one: the same snapshot with this node as its only member, the same entries behind
  * it, with changes of members made empty, and a term above the old. Only when all is durable the folders change places.
  */
@@ -14,11 +16,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZkraftError } from '../../common/index.ts';
-import { encodeConfChange } from '../core/index.ts';
+import { decodeConfChange, encodeConfChange } from '../core/index.ts';
 import { syncDir } from '../storage/durable-files.ts';
 import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, type Entry, NO_NODE } from '../types.ts';
-import { encodeMembers, type Member, Members } from './members.ts';
+import { encodeMembers, FIRST_EPOCH, type Member, Members } from './members.ts';
 import { inspectFolder, openOffline } from './offline.ts';
 import { FolderPlace, mintNodeId, type OpenPlace } from './place.ts';
 import { decodeImage, imageHeader } from './snapshot-image.ts';
@@ -33,6 +35,8 @@ export interface Recovered {
   readonly name: string;
   readonly clusterId: string;
   readonly oldClusterId: string;
+  /** One more than before; see `NodeStatus.epoch`. */
+  readonly epoch: number;
   readonly lastIndex: number;
   /** Where the old files are. */
   readonly backup: string;
@@ -63,16 +67,18 @@ export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<R
   const fresh = join(dir, 'recover-new');
   await rm(fresh, { recursive: true, force: true });
   const old = await openOffline(dir);
+  let epoch: number;
   try {
-    await copy(old, fresh, clusterId, member);
+    epoch = await copy(old, fresh, clusterId, member);
   } finally {
     await old.log.close();
   }
   const backup = await swap(dir, fresh);
-  return { name: nodeName, clusterId, oldClusterId, lastIndex: report.lastIndex, backup };
+  return { name: nodeName, clusterId, oldClusterId, epoch, lastIndex: report.lastIndex, backup };
 }
 
-async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Member): Promise<void> {
+/** Gives the new epoch. */
+async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Member): Promise<number> {
   const alone: ConfState = { ...EMPTY_CONF_STATE, voters: [member.nodeId] };
   const stallWatch = new DiskStallWatch({ electionTimeoutMs: 60_000, now: () => performance.now() });
   const place = await new FolderPlace({ dir: fresh, nodeName: member.name, stallWatch }).create(
@@ -86,9 +92,10 @@ async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Me
     const hardState = { term: term + 1, vote: NO_NODE, commit: 0 };
     const sound = await chooseSnapshot(old.log, old.store, () => {});
     let next = 1;
+    let epoch = FIRST_EPOCH + 1;
     if (sound !== undefined) {
       const metadata = { ...sound.metadata, confState: alone };
-      await copySnapshot(old, place, sound.metadata, metadata, member);
+      epoch = await copySnapshot(old, place, sound.metadata, metadata, member);
       await log.append({ snapshot: metadata, hardState: { ...hardState, commit: metadata.index } });
       next = metadata.index + 1;
     }
@@ -96,24 +103,32 @@ async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Me
     while (next <= last) {
       const page = old.log.entries(next, last + 1, PAGE_BYTES) ?? [];
       if (page.length === 0) throw new ZkraftError('log_corrupt', `entry ${next} is missing`);
+      if (next === 1) epoch = epochOf(page[0]) + 1;
       await log.append({
-        entries: page.map((entry) => withoutOthers(entry, member)),
+        entries: page.map((entry) => withoutOthers(entry, member, epoch)),
         hardState: { ...hardState, commit: next - 1 },
       });
       next += page.length;
     }
     await log.append({ hardState: { ...hardState, commit: last } });
+    return epoch;
   } finally {
     await log.close();
   }
 }
 
+/** Of the log that begins with `first`: known to be committed or not, it is what the old nodes went by. */
+function epochOf(first: Entry | undefined): number {
+  const change = first === undefined ? undefined : decodeConfChange(first);
+  return change === undefined ? FIRST_EPOCH : Members.decode(change.context).epoch;
+}
+
 /** The first entry of all makes this node the first member; every other change of members becomes empty. */
-function withoutOthers(entry: Entry, member: Member): Entry {
+function withoutOthers(entry: Entry, member: Member, epoch: number): Entry {
   const { index, term } = entry;
   if (index === 1) {
     const change = { kind: 'add-voter', nodeId: member.nodeId } as const;
-    return { index, term, ...encodeConfChange({ version: 1, change, context: encodeMembers([member]) }) };
+    return { index, term, ...encodeConfChange({ version: 1, change, context: encodeMembers([member], epoch) }) };
   }
   return entry.type === 'normal' ? entry : { index, term, type: 'normal', data: new Uint8Array(0) };
 }
@@ -124,15 +139,17 @@ async function copySnapshot(
   from: Parameters<OpenPlace['store']['read']>[0],
   to: Parameters<OpenPlace['store']['create']>[0],
   member: Member,
-): Promise<void> {
+): Promise<number> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of old.store.read(from)) chunks.push(chunk);
-  const { sessions, state } = decodeImage(Buffer.concat(chunks));
-  const members = Members.NONE.changed(encodeMembers([member]), to.confState).encode();
+  const { members: before, sessions, state } = decodeImage(Buffer.concat(chunks));
+  const epoch = Members.decode(before).epoch + 1;
+  const members = Members.NONE.changed(encodeMembers([member], epoch), to.confState).encode();
   const writer = await place.store.create(to);
   await writer.write(imageHeader({ members, sessions }));
   for (let at = 0; at < state.length; at += PAGE_BYTES) await writer.write(state.subarray(at, at + PAGE_BYTES));
   await writer.finish();
+  return epoch;
 }
 
 /** The identity goes first and comes last: in between the folder is refused at any start, and both sets of files are there. */

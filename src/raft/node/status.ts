@@ -11,6 +11,11 @@ export interface NodeStatus {
   readonly nodeId: string;
   /** Empty while the node waits to be added. */
   readonly clusterId: string;
+  /**
+   * 1 where the cluster begins, and one more with each recovery from the loss of a majority: for fences on what is written
+   * elsewhere, `(epoch, index)`. The same on every member; 0 while the node waits to be added.
+   */
+  readonly epoch: number;
   readonly leaderId: string | undefined;
   readonly leaderAddress: string | undefined;
   readonly term: number;

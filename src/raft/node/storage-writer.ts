@@ -65,7 +65,11 @@ export class StorageWriter {
   /** What may be said now, in order. */
   takeDone(): readonly Message[] {
     const said: Message[] = [];
-    while (this.#writes[0]?.isDone === true) said.push(...(this.#writes.shift()?.responses ?? []));
+    // One by one: behind a disk that stalled, more can wait than a call takes arguments.
+    for (let [write] = this.#writes; write?.isDone === true; [write] = this.#writes) {
+      for (const message of write.responses) said.push(message);
+      this.#writes.shift();
+    }
     return said;
   }
 
@@ -73,7 +77,7 @@ export class StorageWriter {
     if (responses.length === 0) return;
     const last = this.#writes.at(-1);
     if (last !== undefined) {
-      last.responses.push(...responses);
+      for (const message of responses) last.responses.push(message);
       return;
     }
     this.#writes.push({ responses: [...responses], isDone: true });
@@ -98,4 +102,17 @@ export class StorageWriter {
       else install(what.snapshot, finish);
     }, failed);
   }
+}
+
+/**
+ * Votes are asked for once the candidate's own term is durable. The others' votes alone can be a majority: it would lead
+ * a term that it does not remember after a crash, ask for the same votes again, get them, and lead that term twice.
+ */
+export function splitByDurability(
+  messages: readonly Message[],
+  isWriting: boolean,
+): { readonly atOnce: readonly Message[]; readonly afterWrite: readonly Message[] } {
+  const waits = ({ type }: Message): boolean => isWriting && type === 'vote';
+  if (!messages.some(waits)) return { atOnce: messages, afterWrite: [] };
+  return { atOnce: messages.filter((one) => !waits(one)), afterWrite: messages.filter(waits) };
 }

@@ -19,6 +19,7 @@ export interface Seen {
   readonly return: number;
 }
 
+const LOOK_EVERY_MS = 60;
 const TRY_LIMIT_MS = 4_000;
 const OPERATION_LIMIT_MS = 15_000;
 const PAUSE_BETWEEN_TRIES_MS = 120;
@@ -47,7 +48,7 @@ export class Client {
     const { random, profile } = this.#world;
     while (this.#world.isOpen) {
       await this.#world.pause(random.exponential(profile.thinkMs));
-      const key = this.#key();
+      const key = keyOfNow(this.#world);
       const draw = random.unit();
       if (draw < 0.4) await this.#read(key);
       else if (draw < 0.9) await this.#write({ kind: 'append', key, value: this.#token() });
@@ -56,28 +57,14 @@ export class Client {
     }
   }
 
-  #key(): string {
-    const { random, history } = this.#world;
-    const generation = Math.floor(history.length / OPERATIONS_PER_GENERATION);
-    return `k${generation}.${random.below(KEYS_PER_GENERATION)}`;
-  }
-
   #token(): string {
     this.#tokens += 1;
     return `${this.#id}.${this.#tokens};`;
   }
 
   async #read(key: string): Promise<void> {
-    const call = this.#world.nowMs;
     const host = this.#chooseForRead();
-    const node = host?.node;
-    if (host === undefined || node === undefined) return;
-    const read = node.readIndex().then(() => host.machine?.kv.get(key));
-    this.#world.touched(host);
-    const value = await this.#world.within(TRY_LIMIT_MS, read).catch(() => undefined);
-    if (value === undefined) return;
-    this.#world.coverage.add('reads');
-    this.#note({ kind: 'get', key }, value, call);
+    if (host !== undefined) await readFrom(this.#world, this.#id, host, key);
   }
 
   /** Without a session: it is not tried again. */
@@ -154,18 +141,13 @@ export class Client {
   #chooseForWrite(): Host | undefined {
     if (this.#lastHost?.isUp === true) return this.#lastHost;
     const { random } = this.#world;
-    const leaders = this.#leaders();
+    const leaders = leadersOf(this.#world);
     return leaders.length > 0 && random.happens(0.8) ? random.pick(leaders) : random.pick(this.#up());
   }
 
   #chooseForRead(): Host | undefined {
-    const leaders = this.#leaders();
+    const leaders = leadersOf(this.#world);
     return this.#world.random.pick(leaders.length > 0 ? leaders : this.#up());
-  }
-
-  /** All that think so. */
-  #leaders(): Host[] {
-    return this.#up().filter(({ node }) => node?.status().state === 'Leader');
   }
 
   #up(): Host[] {
@@ -185,4 +167,43 @@ export class Client {
       return: Number.POSITIVE_INFINITY,
     });
   }
+}
+
+/** Looks for two that both say they lead, and reads from the one of the past: what it answers must not be old. */
+export class Onlooker {
+  readonly #id: number;
+  readonly #world: World;
+
+  constructor(id: number, world: World) {
+    this.#id = id;
+    this.#world = world;
+  }
+
+  async run(): Promise<void> {
+    while (this.#world.isOpen) {
+      await this.#world.pause(this.#world.random.exponential(LOOK_EVERY_MS));
+      const leaders = leadersOf(this.#world).sort((a, b) => termOf(a) - termOf(b));
+      const [past] = leaders;
+      if (past !== undefined && leaders.length > 1) await readFrom(this.#world, this.#id, past, keyOfNow(this.#world));
+    }
+  }
+}
+
+/** All that think so. */
+const leadersOf = ({ hosts }: World): Host[] => hosts.filter(({ node }) => node?.status().state === 'Leader');
+const termOf = ({ node }: Host): number => node?.status().term ?? 0;
+
+function keyOfNow({ random, history }: World): string {
+  const generation = Math.floor(history.length / OPERATIONS_PER_GENERATION);
+  return `k${generation}.${random.below(KEYS_PER_GENERATION)}`;
+}
+
+async function readFrom(world: World, client: number, host: Host, key: string): Promise<void> {
+  const call = world.nowMs;
+  const read = host.node?.readIndex().then(() => host.machine?.kv.get(key));
+  world.touched(host);
+  const value = await world.within(TRY_LIMIT_MS, Promise.resolve(read)).catch(() => undefined);
+  if (value === undefined) return;
+  world.coverage.add('reads');
+  world.history.push({ client, input: { kind: 'get', key }, output: value, call, return: world.nowMs });
 }

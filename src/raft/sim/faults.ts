@@ -1,8 +1,12 @@
 /** What befalls a world, by the weights of its profile; each thing is repaired after a while. */
+import { encodeKvCommand } from '../kv/index.ts';
 import type { Host } from './host.ts';
 import { FAULTS, type Fault } from './profile.ts';
 import type { World } from './world.ts';
 
+/** No client looks there. */
+const FLOOD_KEY = 'flood';
+const FLOOD_MAX = 40;
 const STORM = { lossProbability: 0.3, doubleProbability: 0.2, straggleProbability: 0.1 };
 
 export class Faults {
@@ -54,9 +58,10 @@ export class Faults {
       this.#divide(names.slice(0, at), names.slice(at), lastsMs);
     },
     'isolate-leader': (host, lastsMs) => {
-      const { name } = this.#leader() ?? host;
-      const others = this.#world.hosts.map((other) => other.name).filter((other) => other !== name);
-      this.#divide([name], others, lastsMs);
+      const alone = this.#leader() ?? host;
+      const others = this.#world.hosts.filter((other) => other !== alone).map(({ name }) => name);
+      this.#divide([alone.name], others, lastsMs);
+      if (this.#world.random.happens(0.5)) this.#flood(alone);
     },
     'one-way': (_host, lastsMs) => {
       const [a, b] = this.#world.random.shuffled(this.#world.hosts);
@@ -100,6 +105,13 @@ export class Faults {
     if (!areAllWell || isBehind) return;
     host.loseDisk();
     this.#world.after(1_000, () => host.start());
+  }
+
+  /** Much that will never be committed: what others know nothing of must go again, as long as it is. */
+  #flood({ node }: Host): void {
+    const count = this.#world.random.below(FLOOD_MAX);
+    const command = encodeKvCommand({ kind: 'put', key: FLOOD_KEY, value: '' });
+    for (let i = 0; i < count; i += 1) node?.propose(command).catch(() => {});
   }
 
   #divide(here: readonly string[], there: readonly string[], lastsMs: number): void {

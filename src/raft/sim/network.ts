@@ -52,6 +52,8 @@ export class Network {
   /** `from>to`, by address. */
   readonly #cut = new Set<string>();
   #weather: Weather;
+  /** By link. */
+  readonly #lastArrivalMs = new Map<string, number>();
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -114,7 +116,7 @@ export class Network {
     const copies = random.happens(this.#weather.doubleProbability) ? 2 : 1;
     if (copies === 2) coverage.add('messagesDoubled');
     for (let i = 0; i < copies; i += 1) {
-      this.#travel(address, (to) => {
+      this.#travel(from, address, (to) => {
         const admission = this.#admit(from, to, message.to);
         if (admission === 'let-in') to.transportHost.receive(message);
         else void admission.then((isIn) => isIn && to.transportHost.receive(message));
@@ -123,15 +125,20 @@ export class Network {
   }
 
   /** Runs `arrive` at the other end, some time from now, if somebody is there then. */
-  #travel(address: string, arrive: (to: Station) => void): void {
-    const { timeline, random, coverage } = this.#options;
+  #travel(from: Station, address: string, arrive: (to: Station) => void): void {
+    const { timeline, random, coverage, profile } = this.#options;
     const { meanDelayMs, straggleProbability } = this.#weather;
-    let delayMs = random.exponential(meanDelayMs);
+    const link = `${from.host.name}>${address}`;
+    let atMs = timeline.nowMs + random.exponential(meanDelayMs);
     if (random.happens(straggleProbability)) {
       coverage.add('messagesOvertaken');
-      delayMs *= 20;
+      atMs += 20 * meanDelayMs;
+    } else if (profile.isInOrder) {
+      // As a stream does, as long as it is the same one.
+      atMs = Math.max(atMs, this.#lastArrivalMs.get(link) ?? 0);
+      this.#lastArrivalMs.set(link, atMs);
     }
-    timeline.after(delayMs, () => {
+    timeline.at(atMs, () => {
       const to = this.#stations.get(address);
       if (to === undefined) return;
       to.host.inRun(() => arrive(to))();
@@ -185,7 +192,7 @@ export class Network {
       return;
     }
     const source = from.transportHost.snapshots();
-    this.#travel(address, (to) => {
+    this.#travel(from, address, (to) => {
       void Promise.resolve(this.#admit(from, to, message.to))
         .then(async (isIn) => {
           const { metadata } = message.snapshot;

@@ -38,6 +38,8 @@ export interface Profile {
   readonly clockDrift: number;
   readonly syncMs: number;
   readonly weather: Weather;
+  /** Messages of one link arrive in order, but for stragglers. */
+  readonly isInOrder: boolean;
   readonly faultEveryMs: number;
   /** Until what was broken is whole again. */
   readonly repairAfterMs: number;
@@ -51,7 +53,7 @@ export interface Profile {
 export const TICK_MS = 100;
 const ELECTION_TIMEOUT_MS = 1_000;
 
-export function drawProfile(random: Random): Profile {
+function anyProfile(random: Random): Profile {
   const meanDelayMs = random.pick([2, 10, 40, 120]) ?? 10;
   const isBadWeather = random.happens(0.5);
   return {
@@ -60,7 +62,7 @@ export function drawProfile(random: Random): Profile {
     electionTimeoutMs: ELECTION_TIMEOUT_MS,
     snapshots: {
       intervalMs: random.pick([20_000, 120_000]) ?? 120_000,
-      threshold: random.pick([20, 60, 200, 8_192]) ?? 200,
+      threshold: random.pick([8, 20, 60, 200, 8_192]) ?? 200,
       trailingEntries: random.pick([0, 5, 50, 500]) ?? 50,
     },
     membership: { promoteLagEntriesMax: 250, promoteInTouchMs: 500, autoPromote: random.happens(0.5) },
@@ -75,6 +77,7 @@ export function drawProfile(random: Random): Profile {
       doubleProbability: isBadWeather ? random.between(0, 0.1) : 0,
       straggleProbability: random.happens(0.5) ? 0.02 : 0,
     },
+    isInOrder: random.happens(0.7),
     faultEveryMs: random.pick([1_500, 4_000, 10_000]) ?? 4_000,
     repairAfterMs: random.pick([800, 3_000, 8_000]) ?? 3_000,
     weights: drawWeights(random),
@@ -94,11 +97,12 @@ function drawWeights(random: Random): Record<Fault, number> {
   return weights;
 }
 
+const NO_FAULTS = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>;
+
 /** The figure's world: leaders come and go before they can finish anything (Raft, figure 8; section 5.4.2). */
-export function figure8Profile(random: Random): Profile {
-  const quiet = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>;
+function figure8Profile(random: Random): Profile {
   return {
-    ...drawProfile(random),
+    ...anyProfile(random),
     voters: 5,
     spares: 0,
     snapshots: { intervalMs: 1e9, threshold: 1e9, trailingEntries: 0 },
@@ -111,12 +115,37 @@ export function figure8Profile(random: Random): Profile {
     },
     faultEveryMs: 1_000,
     repairAfterMs: 2_000,
-    weights: { ...quiet, 'kill-leader': 1, kill: 0.2, split: 0.3, 'isolate-leader': 0.5 },
+    weights: { ...NO_FAULTS, 'kill-leader': 1, kill: 0.2, split: 0.3, 'isolate-leader': 0.5 },
     clients: 3,
     thinkMs: 100,
     operateEveryMs: undefined,
   };
 }
 
-export const PROFILES = { swarm: drawProfile, 'figure-8': figure8Profile } as const;
+/** Leaders are left alone with much that is never committed, while the others go on and cut their logs behind them. */
+function leftBehindProfile(random: Random): Profile {
+  return {
+    ...anyProfile(random),
+    voters: 3,
+    spares: 0,
+    snapshots: { intervalMs: 1e9, threshold: 5, trailingEntries: 0 },
+    syncMs: 2,
+    weather: { meanDelayMs: 10, lossProbability: 0, doubleProbability: 0, straggleProbability: 0 },
+    faultEveryMs: 12_000,
+    repairAfterMs: 6_000,
+    weights: { ...NO_FAULTS, 'isolate-leader': 1, kill: 0.1 },
+    clients: 5,
+    thinkMs: 300,
+    operateEveryMs: undefined,
+  };
+}
+
+/** One world in ten is the figure's, one in ten of those left behind. */
+function drawProfile(random: Random): Profile {
+  const draw = random.unit();
+  if (draw < 0.1) return figure8Profile(random);
+  return draw < 0.2 ? leftBehindProfile(random) : anyProfile(random);
+}
+
+export const PROFILES = { swarm: drawProfile, 'figure-8': figure8Profile, 'left-behind': leftBehindProfile } as const;
 export type ProfileName = keyof typeof PROFILES;

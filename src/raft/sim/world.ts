@@ -5,7 +5,7 @@
  * real. After every event the oracle looks. At the end all is healed, and what must hold then is looked at too.
  */
 
-import { Client, type Seen } from './clients.ts';
+import { Client, Onlooker, type Seen } from './clients.ts';
 import { Coverage } from './coverage.ts';
 import { Faults } from './faults.ts';
 import type { HostWorld } from './host.ts';
@@ -124,9 +124,10 @@ export class World implements HostWorld {
     }
     this.network.setWeather(this.profile.weather);
     this.#isOpen = true;
-    for (let id = 1; id <= this.profile.clients; id += 1) {
+    for (let id = 0; id <= this.profile.clients; id += 1) {
       this.#clientsAtWork += 1;
-      void new Client(id, this).run().then(() => {
+      const client = id === 0 ? new Onlooker(id, this) : new Client(id, this);
+      void client.run().then(() => {
         this.#clientsAtWork -= 1;
       });
     }

@@ -46,6 +46,20 @@ describe('what a node has promised', () => {
     assert.deepEqual([await granted(3, 5), await granted(2, 5)], [false, true]);
   });
 
+  it('asks for votes once its own term is durable, or it could lead one term twice (rule 1)', async () => {
+    bed.place.disk.autoSync = false;
+    for (let ticks = 0; ticks < 40 && bed.place.disk.pendingWrites === 0; ticks += 1) await bed.advance(100);
+    assert.equal(bed.place.disk.pendingWrites, 1, 'the term of its campaign waits for the disk');
+    assert.equal(only(bed.sent, 'pre-vote').length > 0, true);
+    assert.deepEqual(only(bed.sent, 'vote'), []);
+    bed.place.disk.sync();
+    await bed.settle();
+    assert.deepEqual(
+      only(bed.sent, 'vote').map(({ to }) => to),
+      [2, 3],
+    );
+  });
+
   it('an entry is not acknowledged before it is durable (rule 1)', async () => {
     const append = (index: number, entries: readonly number[]): raftCore.PeerMessage => ({
       type: 'append',

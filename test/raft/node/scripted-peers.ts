@@ -54,6 +54,13 @@ export class ScriptedPeers {
     return bed;
   }
 
+  /** Without a log: it waits until a leader adds it. */
+  static async startWaiting(): Promise<ScriptedPeers> {
+    const bed = new ScriptedPeers();
+    await bed.#run();
+    return bed;
+  }
+
   get id(): number {
     return this.node.identity().nodeId;
   }

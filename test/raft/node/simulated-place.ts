@@ -3,6 +3,7 @@ import type { Incarnation, NodePlace, OpenPlace } from '../../../src/raft/node/p
 import {
   createLog,
   type DiskStallWatch,
+  holdsLog,
   type OpenLogOptions,
   openLog,
   SimulatedDisk,
@@ -33,7 +34,7 @@ export class SimulatedPlace implements NodePlace {
   }
 
   async open(): Promise<OpenPlace | undefined> {
-    if (await this.disk.isEmpty()) return undefined;
+    if (!(await holdsLog(this.disk))) return undefined;
     return this.#opened(
       await openLog(this.disk, { nodeName: this.#nodeName, stallWatch: this.#stallWatch, ...this.#more }),
     );

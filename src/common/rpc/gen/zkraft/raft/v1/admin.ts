@@ -52,6 +52,8 @@ export interface StatusResponse {
   waiting: boolean;
   /** the latest first, 16 at most */
   refusals: Refusal[];
+  /** 1, and one more for each time that the cluster was recovered; 0 while the node waits */
+  epoch: bigint;
 }
 
 /** Somebody whom this node did not let in, or cut off. */
@@ -217,6 +219,7 @@ function createBaseStatusResponse(): StatusResponse {
     peers: 0,
     waiting: false,
     refusals: [],
+    epoch: 0n,
   };
 }
 
@@ -275,6 +278,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     for (const v of message.refusals) {
       Refusal.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.epoch !== 0n) {
+      if (BigInt.asUintN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.epoch);
     }
     return writer;
   },
@@ -396,6 +405,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.refusals.push(Refusal.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.epoch = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -434,6 +451,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.peers = object.peers ?? 0;
     message.waiting = object.waiting ?? false;
     message.refusals = object.refusals?.map((e) => Refusal.fromPartial(e)) || [];
+    message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
     return message;
   },
 };
