@@ -10,6 +10,7 @@ import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
 import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
+import { checkMember, foreign } from './admission.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
@@ -349,33 +350,15 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     return this.#running?.store;
   }
 
-  /**
-   * Rule 8. Whoever hears of no leader must be lenient: its record may be old, and the stranger the new leader. The core
-   * does not count a stranger's votes in any case.
-   */
   #checkIncarnation(peer: PeerIdentity): void {
     const running = this.#running;
     if (running === undefined) return;
     const { driver, state, membership } = running;
-    const known = state.members.named(peer.name);
-    if (known !== undefined && known.nodeId !== peer.nodeId && driver.lead !== NO_NODE) {
-      throw foreign(
-        `"${peer.name}" is a member as incarnation ${known.nodeId}, and this one is ${peer.nodeId}: it lost its disk. ` +
-          `Remove "${peer.name}" from the cluster, then add it anew`,
-      );
-    }
-    const ids = idsOf(state.confState);
-    // The leader itself may be newer than our record, and whoever is not in it yet knows nobody.
-    const isJudge = driver.lead !== NO_NODE && driver.lead !== peer.nodeId && ids.includes(driver.id);
-    if (isJudge && !ids.includes(peer.nodeId)) {
-      throw foreign(
-        `"${peer.name}" is no member of this cluster: it was removed, or is not added yet. Stop it, or add it ` +
-          `(zkraft raft add-peer ${peer.raftAddress})`,
-      );
-    }
+    const { members, confState } = state;
+    checkMember(peer, { id: driver.id, lead: driver.lead, members, confState });
     const { clusterId, ...member } = peer;
     // Its addresses have changed; those who dial it must learn it from the log.
-    if (driver.leads && known?.nodeId === peer.nodeId) void membership.announce(member).catch(() => {});
+    if (driver.leads && members.get(peer.nodeId) !== undefined) void membership.announce(member).catch(() => {});
   }
 
   async #join(clusterId: string): Promise<void> {
@@ -501,4 +484,3 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 }
 
 const stopping = (): ZkraftError => new ZkraftError('shutting_down', 'this node is stopping; nothing was done');
-const foreign = (why: string): ZkraftError => new ZkraftError('peer_refused', why);

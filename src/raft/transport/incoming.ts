@@ -12,7 +12,7 @@ import type { PeerIdentity, Refusal, TransportHost } from '../node/ports.ts';
 import type { NodeId } from '../types.ts';
 import { decodeMessage, messageBytes } from './codec.ts';
 import { checkHello, checkVersion, encodeIdentity, PROTOCOL_VERSION, refused } from './handshake.ts';
-import type { TransportLimits } from './limits.ts';
+import { PEERS_HEARD_MAX, type TransportLimits } from './limits.ts';
 import type { TransportObserver } from './observer.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type ShownCertificate, shownBy, type TransportSecurity } from './security.ts';
@@ -95,11 +95,16 @@ export class IncomingStreams {
     const { limits } = this.#options;
     const requests = call.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<raftPeer.SendMessagesRequest>;
     let isOver = false;
+    let greeted: Promise<unknown> = Promise.resolve();
     const end = (why: ZkraftError): void => {
       if (isOver) return;
       isOver = true;
-      // Ends with that status; what still comes is not read.
-      if (!call.destroyed) call.emit('error', toServiceError(why));
+      // Ends with that status; what still comes is not read. Not while the greeting is on its way: an error wakes the
+      // reader, which destroys the stream, and the status, which waits for the greeting, would be lost with it. The peer
+      // would then speak for ever to nobody.
+      void greeted.then(() => {
+        if (!call.destroyed) call.emit('error', toServiceError(why));
+      });
     };
     const late = setTimeout(() => end(lateHello(limits.handshakeMs)), limits.handshakeMs);
     let name = call.getPeer();
@@ -112,10 +117,11 @@ export class IncomingStreams {
       const identity = await this.#admit(content.value, call.getAuthContext() as ShownCertificate);
       clearTimeout(late);
       if (isOver || call.destroyed) return;
+      if (this.#heard.size >= PEERS_HEARD_MAX && !this.#heard.has(identity.nodeId)) throw tooMany();
       const heard = { identity, end };
       this.#begin(heard);
       try {
-        call.write({});
+        greeted = within(GREETING_MS, (done) => void call.write({}, done));
         await this.#hear(identity, requests, () => isOver);
       } finally {
         this.#finish(heard);
@@ -239,6 +245,20 @@ export class IncomingStreams {
 }
 
 const stopping = (): ZkraftError => new ZkraftError('shutting_down', 'this node is stopping');
+/** Of one empty message; a peer that takes no longer is not worth waiting for. */
+const GREETING_MS = 1_000;
+
+const within = (ms: number, start: (done: () => void) => void): Promise<void> =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, ms);
+    start(() => {
+      clearTimeout(late);
+      resolve();
+    });
+  });
+
+const tooMany = (): ZkraftError =>
+  new ZkraftError('overloaded', `${PEERS_HEARD_MAX} peers are heard already, and a cluster has fewer`);
 const noHello = (): ZkraftError =>
   new ZkraftError('invalid_request', 'a stream of the Raft port begins with who speaks, and this one does not');
 const lateHello = (ms: number): ZkraftError => new ZkraftError('request_timeout', `nobody was let in within ${ms} ms`);

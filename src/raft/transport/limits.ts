@@ -37,6 +37,9 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   snapshotStallMs: 30_000,
 };
 
+/** Peers that are heard at a time; a cluster has tens of members at most. One more is refused. */
+export const PEERS_HEARD_MAX = 64;
+
 /** As the contract has it. */
 export const SNAPSHOT_CHUNK_BYTES_MAX = MIB;
 /**
