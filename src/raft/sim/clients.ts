@@ -115,27 +115,12 @@ export class Client {
     return undefined;
   }
 
-  async #try(ask: (host: Host) => Promise<{ readonly result: string } | undefined> | undefined): Promise<Outcome> {
+  async #try(ask: Ask): Promise<Outcome> {
     const host = this.#chooseForWrite();
     if (host === undefined) return 'nothing-done';
-    const asked = ask(host);
-    this.#world.touched(host);
-    if (asked === undefined) return 'nothing-done';
-    try {
-      const answer = await this.#world.within(TRY_LIMIT_MS, asked);
-      if (answer === undefined) return 'unknown';
-      this.#lastHost = host;
-      return { result: answer.result };
-    } catch (error) {
-      this.#lastHost = undefined;
-      const { code } = ZkraftError.from(error);
-      if (code === 'session_expired') return 'no-session';
-      if (code === 'outcome_unknown' || code === 'internal') {
-        this.#world.coverage.add('proposalsUnknown');
-        return 'unknown';
-      }
-      return 'nothing-done';
-    }
+    const outcome = await tryAt(this.#world, host, ask);
+    this.#lastHost = typeof outcome === 'object' ? host : undefined;
+    return outcome;
   }
 
   #chooseForWrite(): Host | undefined {
@@ -169,10 +154,14 @@ export class Client {
   }
 }
 
-/** Looks for two that both say they lead, and reads from the one of the past: what it answers must not be old. */
+/**
+ * Looks for two that both say they lead: it writes at the newer one, and then reads from the one of the past, which must
+ * not answer with what was before.
+ */
 export class Onlooker {
   readonly #id: number;
   readonly #world: World;
+  #tokens = 0;
 
   constructor(id: number, world: World) {
     this.#id = id;
@@ -184,8 +173,28 @@ export class Onlooker {
       await this.#world.pause(this.#world.random.exponential(LOOK_EVERY_MS));
       const leaders = leadersOf(this.#world).sort((a, b) => termOf(a) - termOf(b));
       const [past] = leaders;
-      if (past !== undefined && leaders.length > 1) await readFrom(this.#world, this.#id, past, keyOfNow(this.#world));
+      const newest = leaders.at(-1);
+      if (past === undefined || newest === undefined || past === newest) continue;
+      const key = keyOfNow(this.#world);
+      await this.#write(newest, key);
+      await readFrom(this.#world, this.#id, past, key);
     }
+  }
+
+  async #write(host: Host, key: string): Promise<void> {
+    this.#tokens += 1;
+    const input = { kind: 'append', key, value: `${this.#id}.${this.#tokens};` } as const;
+    const call = this.#world.nowMs;
+    const outcome = await tryAt(this.#world, host, ({ node }) => node?.propose(encodeKvCommand(input)));
+    if (outcome === 'nothing-done' || outcome === 'no-session') return;
+    const isKnown = outcome !== 'unknown';
+    this.#world.history.push({
+      client: this.#id,
+      input,
+      output: isKnown ? outcome.result : undefined,
+      call,
+      return: isKnown ? this.#world.nowMs : Number.POSITIVE_INFINITY,
+    });
   }
 }
 
@@ -196,6 +205,24 @@ const termOf = ({ node }: Host): number => node?.status().term ?? 0;
 function keyOfNow({ random, history }: World): string {
   const generation = Math.floor(history.length / OPERATIONS_PER_GENERATION);
   return `k${generation}.${random.below(KEYS_PER_GENERATION)}`;
+}
+
+type Ask = (host: Host) => Promise<{ readonly result: string } | undefined> | undefined;
+
+async function tryAt(world: World, host: Host, ask: Ask): Promise<Outcome> {
+  const asked = ask(host);
+  world.touched(host);
+  if (asked === undefined) return 'nothing-done';
+  try {
+    const answer = await world.within(TRY_LIMIT_MS, asked);
+    return answer === undefined ? 'unknown' : { result: answer.result };
+  } catch (error) {
+    const { code } = ZkraftError.from(error);
+    if (code === 'session_expired') return 'no-session';
+    if (code !== 'outcome_unknown' && code !== 'internal') return 'nothing-done';
+    world.coverage.add('proposalsUnknown');
+    return 'unknown';
+  }
 }
 
 async function readFrom(world: World, client: number, host: Host, key: string): Promise<void> {

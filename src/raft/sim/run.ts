@@ -29,6 +29,7 @@ export interface SimulationResult {
 const ELECTION_TIMEOUTS_TO_RECOVER = 10;
 /** More than any operation may take. */
 const CLIENTS_LIMIT_MS = 60_000;
+const MISFITS_SHOWN = 5;
 const HISTORY_STEPS_MAX = 5_000_000;
 
 export async function simulate({ seed, ticks, profile, keepLines }: SimulationOptions): Promise<SimulationResult> {
@@ -120,5 +121,11 @@ function exactlyOnce({ history, hosts }: World): Violation | undefined {
 function linearizable({ history }: World): Violation | undefined {
   const checked = checkHistory(kvModel, history, { maxSteps: HISTORY_STEPS_MAX });
   if (checked.verdict !== 'violation') return undefined;
-  return new Violation('linearizability', JSON.stringify(checked).slice(0, 2_000));
+  const { linearized, misfits } = checked;
+  const [first, ...others] = misfits.map((one) => JSON.stringify(one));
+  const rest = others.slice(0, MISFITS_SHOWN).join(', ');
+  return new Violation(
+    'linearizability',
+    `after ${linearized.length} operations there is no place for ${first}; nor ${rest}`,
+  );
 }
