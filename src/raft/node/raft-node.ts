@@ -147,19 +147,27 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     const { name } = this.#options;
     const leader = this.#leader();
     return {
-      state: this.#state(),
+      ...this.outline(),
       nodeId: name,
       clusterId: this.#open?.log.identity.clusterId ?? '',
       epoch: running?.state.members.epoch ?? 0,
       leaderId: leader?.name,
       leaderAddress: leader?.clientAddress,
-      term: running?.driver.term ?? 0,
-      commitIndex: running?.driver.commitIndex ?? 0,
-      appliedIndex: running?.state.appliedIndex ?? 0,
       snapshotIndex: running?.driver.snapshotIndex ?? 0,
       peers: running === undefined ? 0 : idsOf(running.state.confState).length,
       incarnation: this.#incarnation.nodeId,
       isWaiting: this.#open === undefined,
+    };
+  }
+
+  /** The numbers of `status` alone, for whoever looks all the time. */
+  outline(): Pick<NodeStatus, 'state' | 'term' | 'commitIndex' | 'appliedIndex'> {
+    const running = this.#running;
+    return {
+      state: this.#state(),
+      term: running?.driver.term ?? 0,
+      commitIndex: running?.driver.commitIndex ?? 0,
+      appliedIndex: running?.state.appliedIndex ?? 0,
     };
   }
 

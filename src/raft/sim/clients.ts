@@ -19,12 +19,12 @@ export interface Seen {
   readonly return: number;
 }
 
-const LOOK_EVERY_MS = 60;
+const LOOK_EVERY_MS = 120;
 const TRY_LIMIT_MS = 4_000;
 const OPERATION_LIMIT_MS = 15_000;
 const PAUSE_BETWEEN_TRIES_MS = 120;
 /** Keys change, so that no value grows for long. */
-const OPERATIONS_PER_GENERATION = 120;
+const OPERATIONS_PER_GENERATION = 60;
 const KEYS_PER_GENERATION = 3;
 
 /** What came of one try. */
@@ -199,8 +199,8 @@ export class Onlooker {
 }
 
 /** All that think so. */
-const leadersOf = ({ hosts }: World): Host[] => hosts.filter(({ node }) => node?.status().state === 'Leader');
-const termOf = ({ node }: Host): number => node?.status().term ?? 0;
+const leadersOf = ({ hosts }: World): Host[] => hosts.filter(({ node }) => node?.outline().state === 'Leader');
+const termOf = ({ node }: Host): number => node?.outline().term ?? 0;
 
 function keyOfNow({ random, history }: World): string {
   const generation = Math.floor(history.length / OPERATIONS_PER_GENERATION);

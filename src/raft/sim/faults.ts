@@ -103,7 +103,7 @@ export class Faults {
     const { voters, votersOutgoing } = members;
     const livingVoters = hosts.filter(({ nodeId }) => voters.includes(nodeId));
     const areAllWell = livingVoters.length === voters.length && votersOutgoing.length === 0 && voters.length >= 3;
-    const isBehind = livingVoters.some(({ node }) => (node?.status().commitIndex ?? 0) < status.commitIndex);
+    const isBehind = livingVoters.some(({ node }) => (node?.outline().commitIndex ?? 0) < status.commitIndex);
     // A removal that is on its way counted on this voter.
     const isAtRest = this.#world.oracle.lastOf(leader.nodeId) === status.commitIndex;
     if (!areAllWell || isBehind || !isAtRest) return;
@@ -140,7 +140,7 @@ export class Faults {
   }
 
   #leader(): Host | undefined {
-    const leaders = this.#world.hosts.filter(({ node }) => node?.status().state === 'Leader');
-    return leaders.sort((a, b) => (b.node?.status().term ?? 0) - (a.node?.status().term ?? 0))[0];
+    const leaders = this.#world.hosts.filter(({ node }) => node?.outline().state === 'Leader');
+    return leaders.sort((a, b) => (b.node?.outline().term ?? 0) - (a.node?.outline().term ?? 0))[0];
   }
 }

@@ -23,7 +23,7 @@ export class Operator {
   }
 
   #leader(): Host | undefined {
-    const leaders = this.#world.hosts.filter(({ node }) => node?.status().state === 'Leader');
+    const leaders = this.#world.hosts.filter(({ node }) => node?.outline().state === 'Leader');
     return this.#world.random.pick(leaders);
   }
 

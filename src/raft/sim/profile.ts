@@ -57,13 +57,13 @@ function anyProfile(random: Random): Profile {
   const meanDelayMs = random.pick([2, 10, 40, 120]) ?? 10;
   const isBadWeather = random.happens(0.5);
   return {
-    voters: random.pick([3, 3, 3, 4, 5, 5]) ?? 3,
+    voters: random.pick([3, 3, 3, 3, 3, 4, 5]) ?? 3,
     spares: random.below(2),
     electionTimeoutMs: ELECTION_TIMEOUT_MS,
     snapshots: {
       intervalMs: random.pick([20_000, 120_000]) ?? 120_000,
-      threshold: random.pick([8, 20, 60, 200, 8_192]) ?? 200,
-      trailingEntries: random.pick([0, 5, 50, 500]) ?? 50,
+      threshold: random.pick([8, 20, 60, 200, 600]) ?? 200,
+      trailingEntries: random.pick([0, 5, 50, 200]) ?? 50,
     },
     membership: { promoteLagEntriesMax: 250, promoteInTouchMs: 500, autoPromote: random.happens(0.5) },
     maxMessageBytes: random.pick([1, 200, 2_000, 1_048_576]) ?? 2_000,
@@ -78,12 +78,12 @@ function anyProfile(random: Random): Profile {
       straggleProbability: random.happens(0.5) ? 0.02 : 0,
     },
     isInOrder: random.happens(0.7),
-    faultEveryMs: random.pick([1_500, 4_000, 10_000]) ?? 4_000,
+    faultEveryMs: random.pick([3_000, 8_000, 15_000]) ?? 8_000,
     repairAfterMs: random.pick([800, 3_000, 8_000]) ?? 3_000,
     weights: drawWeights(random),
     clients: 2 + random.below(4),
-    thinkMs: random.pick([400, 1_200, 3_000]) ?? 1_200,
-    operateEveryMs: random.happens(0.6) ? (random.pick([2_000, 8_000]) ?? 8_000) : undefined,
+    thinkMs: random.pick([1_500, 4_000, 9_000]) ?? 4_000,
+    operateEveryMs: random.happens(0.6) ? (random.pick([3_000, 10_000]) ?? 10_000) : undefined,
   };
 }
 
@@ -105,7 +105,7 @@ function figure8Profile(random: Random): Profile {
     ...anyProfile(random),
     voters: 5,
     spares: 0,
-    snapshots: { intervalMs: 1e9, threshold: 1e9, trailingEntries: 0 },
+    snapshots: { intervalMs: 1e9, threshold: 500, trailingEntries: 100 },
     syncMs: 2,
     weather: {
       meanDelayMs: 20,
@@ -113,11 +113,11 @@ function figure8Profile(random: Random): Profile {
       doubleProbability: random.happens(0.5) ? 0.05 : 0,
       straggleProbability: random.happens(0.5) ? 0.1 : 0,
     },
-    faultEveryMs: 1_000,
+    faultEveryMs: 2_000,
     repairAfterMs: 2_000,
     weights: { ...NO_FAULTS, 'kill-leader': 1, kill: 0.2, split: 0.3, 'isolate-leader': 0.5 },
     clients: 3,
-    thinkMs: 100,
+    thinkMs: 1_000,
     operateEveryMs: undefined,
   };
 }
@@ -128,14 +128,14 @@ function leftBehindProfile(random: Random): Profile {
     ...anyProfile(random),
     voters: 3,
     spares: 0,
-    snapshots: { intervalMs: 1e9, threshold: 5, trailingEntries: 0 },
+    snapshots: { intervalMs: 1e9, threshold: 8, trailingEntries: 0 },
     syncMs: 2,
     weather: { meanDelayMs: 10, lossProbability: 0, doubleProbability: 0, straggleProbability: 0 },
     faultEveryMs: 12_000,
     repairAfterMs: 6_000,
     weights: { ...NO_FAULTS, 'isolate-leader': 1, kill: 0.1 },
     clients: 5,
-    thinkMs: 300,
+    thinkMs: 1_000,
     operateEveryMs: undefined,
   };
 }

@@ -55,11 +55,11 @@ export async function simulate({ seed, ticks, profile, keepLines }: SimulationOp
 async function recover(world: World): Promise<void> {
   world.heal();
   const { electionTimeoutMs } = world.profile;
-  const leaders = () => world.hosts.filter(({ node }) => node?.status().state === 'Leader');
+  const leaders = () => world.hosts.filter(({ node }) => node?.outline().state === 'Leader');
   const hasOneLeader = (): boolean => leaders().length === 1 && leaders()[0]?.node?.status().leaderId !== undefined;
   const limitMs = ELECTION_TIMEOUTS_TO_RECOVER * electionTimeoutMs;
   if (!(await world.runUntil(world.nowMs + limitMs, hasOneLeader))) {
-    const states = world.hosts.map(({ name, node }) => `${name} ${node?.status().state ?? 'down'}`).join(', ');
+    const states = world.hosts.map(({ name, node }) => `${name} ${node?.outline().state ?? 'down'}`).join(', ');
     return world.oracle.violated('recovery', `no leader within ${ELECTION_TIMEOUTS_TO_RECOVER} timeouts: ${states}`);
   }
   let isCommitted = false;
@@ -85,13 +85,13 @@ async function recover(world: World): Promise<void> {
 
 /** Between the members, all of whom are up: in what they have applied, and in what came of it. */
 function difference(world: World): string | undefined {
-  const leader = world.hosts.find(({ node }) => node?.status().state === 'Leader');
+  const leader = world.hosts.find(({ node }) => node?.outline().state === 'Leader');
   const confState = leader?.node?.confState;
   if (leader?.machine === undefined || confState === undefined) return 'nobody leads';
-  const index = leader.node?.status().commitIndex;
+  const index = leader.node?.outline().commitIndex;
   for (const { nodeId, name, node, machine } of world.hosts) {
     if (![...confState.voters, ...confState.learners].includes(nodeId)) continue;
-    const applied = node?.status().appliedIndex;
+    const applied = node?.outline().appliedIndex;
     if (applied !== index) return `${name} has applied ${applied} of ${index}`;
     if (machine?.chain !== leader.machine.chain) return `${name} has another history than ${leader.name}`;
     if (machine.kv.hash() !== leader.machine.kv.hash()) return `${name} has another state than ${leader.name}`;
@@ -100,7 +100,7 @@ function difference(world: World): string | undefined {
 }
 
 function exactlyOnce({ history, hosts }: World): Violation | undefined {
-  const kv = hosts.find(({ node }) => node?.status().state === 'Leader')?.machine?.kv;
+  const kv = hosts.find(({ node }) => node?.outline().state === 'Leader')?.machine?.kv;
   if (kv === undefined) return new Violation('recovery', 'nobody leads');
   // A put throws away what was there: with one on the key, only "not twice" can be said.
   const overwritten = new Set(history.flatMap(({ input }) => (input.kind === 'put' ? [input.key] : [])));

@@ -174,7 +174,7 @@ export class World implements HostWorld {
 
   look({ node, nodeId }: Host): void {
     if (node === undefined) return;
-    const { state, term, commitIndex, appliedIndex } = node.status();
+    const { state, term, commitIndex, appliedIndex } = node.outline();
     const { confState } = node;
     this.oracle.look({ nodeId, isLeader: state === 'Leader', term, commitIndex, appliedIndex, confState });
   }
