@@ -19,7 +19,7 @@ export interface Seen {
   readonly return: number;
 }
 
-const LOOK_EVERY_MS = 120;
+const LOOK_EVERY_MS = 40;
 const TRY_LIMIT_MS = 4_000;
 const OPERATION_LIMIT_MS = 15_000;
 const PAUSE_BETWEEN_TRIES_MS = 120;
@@ -155,13 +155,14 @@ export class Client {
 }
 
 /**
- * Looks for two that both say they lead: it writes at the newer one, and then reads from the one of the past, which must
- * not answer with what was before.
+ * Reads where an answer is likely to be old: from a leader as soon as it is one, what was written last; and where two say
+ * that they lead, it writes at the newer one, and then reads from the one of the past.
  */
 export class Onlooker {
   readonly #id: number;
   readonly #world: World;
   #tokens = 0;
+  #term = 0;
 
   constructor(id: number, world: World) {
     this.#id = id;
@@ -174,11 +175,21 @@ export class Onlooker {
       const leaders = leadersOf(this.#world).sort((a, b) => termOf(a) - termOf(b));
       const [past] = leaders;
       const newest = leaders.at(-1);
-      if (past === undefined || newest === undefined || past === newest) continue;
-      const key = keyOfNow(this.#world);
-      await this.#write(newest, key);
-      await readFrom(this.#world, this.#id, past, key);
+      if (past === undefined || newest === undefined) continue;
+      if (termOf(newest) !== this.#term) {
+        this.#term = termOf(newest);
+        await readFrom(this.#world, this.#id, newest, this.#keyWrittenLast());
+      } else if (past !== newest) {
+        const key = keyOfNow(this.#world);
+        await this.#write(newest, key);
+        await readFrom(this.#world, this.#id, past, key);
+      }
     }
+  }
+
+  #keyWrittenLast(): string {
+    const last = this.#world.history.findLast(({ input }) => input.kind !== 'get');
+    return last?.input.key ?? keyOfNow(this.#world);
   }
 
   async #write(host: Host, key: string): Promise<void> {
