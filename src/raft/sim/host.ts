@@ -186,6 +186,8 @@ export class Host {
   /** All that ails it is over, but for its being down. */
   heal(): void {
     this.#stalledUntilMs = 0;
+    this.#diskFails = false;
+    this.#place.disk.failNext(undefined);
     this.resume();
   }
 

@@ -80,8 +80,8 @@ export class SimulatedDisk implements Disk {
     return done;
   }
 
-  /** The next write to be synced fails with `error`, and is not on the disk. */
-  failNext(error: Error): void {
+  /** The next write to be synced fails with `error`, and is not on the disk; `undefined`: it does not, after all. */
+  failNext(error: Error | undefined): void {
     this.#failure = error;
   }
 
