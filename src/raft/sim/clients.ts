@@ -19,6 +19,7 @@ export interface Seen {
   readonly return: number;
 }
 
+const THINK_MS_MAX = 30_000;
 const LOOK_EVERY_MS = 40;
 const TRY_LIMIT_MS = 4_000;
 const OPERATION_LIMIT_MS = 15_000;
@@ -47,7 +48,7 @@ export class Client {
   async run(): Promise<void> {
     const { random, profile } = this.#world;
     while (this.#world.isOpen) {
-      await this.#world.pause(random.exponential(profile.thinkMs));
+      await this.#world.pause(Math.min(random.exponential(profile.thinkMs), THINK_MS_MAX));
       const key = keyOfNow(this.#world);
       const draw = random.unit();
       if (draw < 0.4) await this.#read(key);

@@ -7,8 +7,10 @@ import type { World } from './world.ts';
 /** No client looks there. */
 const FLOOD_KEY = 'flood';
 const FLOOD_MAX = 40;
-/** Until a leader sees that a lost member is out of touch. */
-const OPERATORS_REST_MS = 5_000;
+/** Before a disk is lost, and until a leader sees that the lost member is out of touch. */
+const OPERATORS_REST_MS = 10_000;
+/** A change that was asked for is in the log by then, or never will be. */
+const CHANGE_OVER_MS = 5_000;
 const STORM = { lossProbability: 0.3, doubleProbability: 0.2, straggleProbability: 0.1 };
 
 export class Faults {
@@ -75,7 +77,10 @@ export class Faults {
       this.#leaderOr(host).stallDisk(lastsMs * (this.#world.random.pick([0.3, 1, 4]) ?? 1));
     },
     'disk-error': (host) => host.failDisk(),
-    'lose-disk': (host) => this.#loseDisk(host),
+    'lose-disk': (host) => {
+      this.#world.restOperators(OPERATORS_REST_MS);
+      this.#world.after(CHANGE_OVER_MS, () => this.#world.isOpen && this.#loseDisk(host));
+    },
     storm: (_host, lastsMs) => {
       const { network, profile } = this.#world;
       network.setWeather({ ...profile.weather, ...STORM });
@@ -95,7 +100,7 @@ export class Faults {
    */
   #loseDisk(host: Host): void {
     const { hosts, profile } = this.#world;
-    if (profile.operateEveryMs === undefined || !hosts.every(({ isUp }) => isUp)) return;
+    if (!host.isUp || profile.operateEveryMs === undefined || !hosts.every(({ isUp }) => isUp)) return;
     const leader = this.#leader();
     const status = leader?.node?.status();
     const members = leader?.node?.confState;
@@ -105,9 +110,11 @@ export class Faults {
     const areAllWell = livingVoters.length === voters.length && votersOutgoing.length === 0 && voters.length >= 3;
     const isBehind = livingVoters.some(({ node }) => (node?.outline().commitIndex ?? 0) < status.commitIndex);
     // A removal that is on its way counted on this voter.
-    const isAtRest = this.#world.oracle.lastOf(leader.nodeId) === status.commitIndex;
+    const isAtRest =
+      this.#world.changeAgoMs >= CHANGE_OVER_MS &&
+      !leader.isPaused &&
+      this.#world.oracle.lastOf(leader.nodeId) === status.commitIndex;
     if (!areAllWell || isBehind || !isAtRest) return;
-    this.#world.restOperators(OPERATORS_REST_MS);
     host.loseDisk();
     this.#world.after(1_000, () => host.start());
   }

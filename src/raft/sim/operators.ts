@@ -65,6 +65,7 @@ export class Operator {
 
   async #change(leader: Host, begin: () => Promise<void>): Promise<void> {
     if (this.#world.areOperatorsResting) return;
+    this.#world.changeBegins();
     const changed = begin().then(() => true);
     this.#world.touched(leader);
     if (await this.#world.within(CHANGE_LIMIT_MS, changed).catch(() => false))

@@ -46,6 +46,7 @@ export class World implements HostWorld {
   #isOpen = false;
   #clientsAtWork = 0;
   #operatorsRestUntilMs = 0;
+  #changeBegunMs = 0;
 
   constructor({ seed, ticks, profile = 'swarm', keepLines = 0 }: WorldOptions) {
     this.random = new Random(seed);
@@ -68,6 +69,16 @@ export class World implements HostWorld {
   /** While clients, operators and faults are at it. */
   get isOpen(): boolean {
     return this.#isOpen && this.oracle.violation === undefined;
+  }
+
+  /** An operator asks for a change of the members. */
+  changeBegins(): void {
+    this.#changeBegunMs = this.nowMs;
+  }
+
+  /** Since the last one was asked for. */
+  get changeAgoMs(): number {
+    return this.nowMs - this.#changeBegunMs;
   }
 
   get areOperatorsResting(): boolean {
