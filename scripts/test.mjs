@@ -14,7 +14,7 @@ const ALONE = [
   // Whole networks of processes, which are told apart from dead ones by time.
   /^test\/(hostile|scenarios|soak|endurance|launch|bench|readme|raft\/processes)\//,
   // What takes how long, which neighbours would change.
-  /^test\/(worker\/heartbeats|coordinator\/verification-load|prover\/prepare-key)\.slow\./,
+  /^test\/(worker\/heartbeats|coordinator\/verification-load|prover\/prepare-key|raft\/sim\/simulation)\.slow\./,
 ];
 const isAlone = (path) => ALONE.some((pattern) => pattern.test(path));
 
