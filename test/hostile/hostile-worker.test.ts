@@ -216,9 +216,11 @@ describe('a hostile worker speaks for others', () => {
 describe('a hostile worker lies about tasks', () => {
   let honest: HonestWorker;
   let hostile: FakeWorker;
-  afterEach(() => {
+  afterEach(async () => {
     hostile?.vanish();
     honest?.stop();
+    // A stream that was cancelled is still served until its coordinator has heard of it.
+    await new Promise((resolve) => setTimeout(resolve, 300));
   });
 
   /** The hostile one is alone when the task comes; then the honest one is there too. */

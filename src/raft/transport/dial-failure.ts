@@ -4,8 +4,8 @@ import { fromServiceError, RemoteError } from '../../common/rpc/index.ts';
 import type { TransportSecurity } from './security.ts';
 import { type Dialler, NODE, ownCertificateProblem, tellTlsFailure, tlsFailureIn } from './tls-failure.ts';
 
-/** gRPC's word for a connection that ended before HTTP/2 began: so does one whose certificate was not taken. */
-const HUNG_UP = /Failed to connect/;
+/** A connection that ended before HTTP/2 began, in gRPC's word or the system's: so does one whose certificate is not taken. */
+const HUNG_UP = /Failed to connect|ECONNRESET|EPIPE/;
 
 /** What the other side said in so many words; else `peer_refused` when a certificate is wrong, or `peer_unreachable`. */
 export function dialFailure(

@@ -16,6 +16,7 @@ describe('a peer that is refused', () => {
     const a = await Peer.start(t, { name: 'a', nodeId: 1, security: security('a'), limits });
     a.transport.setMembers([a.member, b.member]);
     await eventually('refused', () => b.refusals.length === 1);
+    await eventually('and a knows', () => a.transport.link?.(2)?.state === 'refused' || refusedRedialMs < 1_000);
     return [a, b];
   }
 
