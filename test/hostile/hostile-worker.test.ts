@@ -217,10 +217,10 @@ describe('a hostile worker lies about tasks', () => {
   let honest: HonestWorker;
   let hostile: FakeWorker;
   afterEach(async () => {
+    // A stream that was cancelled is still served until its coordinator has heard of it: first it is given nothing more.
+    await Promise.allSettled([honest?.rest(true), hostile?.heartbeat([], true)]);
     hostile?.vanish();
     honest?.stop();
-    // A stream that was cancelled is still served until its coordinator has heard of it.
-    await new Promise((resolve) => setTimeout(resolve, 300));
   });
 
   /** The hostile one is alone when the task comes; then the honest one is there too. */
