@@ -120,7 +120,10 @@ function exactlyOnce({ history, hosts }: World): Violation | undefined {
 
 function linearizable({ history }: World): Violation | undefined {
   const checked = checkHistory(kvModel, history, { maxSteps: HISTORY_STEPS_MAX });
-  if (checked.verdict !== 'violation') return undefined;
+  if (checked.verdict === 'linearizable') return undefined;
+  if (checked.verdict === 'undecided') {
+    return new Violation('linearizability', `not decided within ${checked.steps} steps: nobody knows`);
+  }
   const { linearized, misfits } = checked;
   const [first, ...others] = misfits.map((one) => JSON.stringify(one));
   const rest = others.slice(0, MISFITS_SHOWN).join(', ');
