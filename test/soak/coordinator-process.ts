@@ -1,24 +1,20 @@
 /**
  * A coordinator in a process of its own, as `zkraft coordinator` runs it: real gRPC, a log on disk, PostgreSQL.
  *
- * Two things differ, and both are put in from outside, through what `startCoordinator` takes anyway. The verifier has a
- * memo in front: a (key, signals, proof) that snarkjs has verified is not verified again, so that the cost that is
- * measured is the scheduling, not the pairing. And the log is handed in, so that the state's snapshot can be asked for.
+ * One thing differs, and it is put in from outside, through what `startCoordinator` takes anyway: the log is handed in,
+ * so that the state's snapshot can be asked for.
  *
  * Argument: JSON with `connectionString` and `logDir`. Says `ready` with its port, answers `measure` and `stop`, and
  * ends when its parent is gone.
  */
 import { createLogger } from '../../src/common/logging/index.ts';
 import { type StateEvent, startCoordinator } from '../../src/coordinator/index.ts';
-import { createProver, type Prover } from '../../src/prover/index.ts';
+import { createProver } from '../../src/prover/index.ts';
 import { openSingleNodeLog, type ReplicatedLog, type StateMachine } from '../../src/raft/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import type { FromCoordinator, Measurement, ToCoordinator } from './coordinator.ts';
 
 type Log = ReplicatedLog<readonly StateEvent[]>;
-
-/** Far more than a soak has statements. */
-const VERIFIED_MAX = 4_096;
 
 const { connectionString, logDir } = JSON.parse(process.argv[2] ?? '{}') as Record<string, string>;
 if (connectionString === undefined || logDir === undefined) throw new Error('tell me the database and the log folder');
@@ -26,7 +22,7 @@ if (connectionString === undefined || logDir === undefined) throw new Error('tel
 const say = (message: FromCoordinator): void => void process.send?.(message);
 const logger = createLogger({ level: 'warn', format: 'json', output: 'stderr' });
 const store = await openStore({ connectionString, logger, applicationName: 'soak-coordinator' });
-const prover = await createProver({ backend: 'snarkjs', threads: 1 });
+const prover = await createProver({ backend: 'wasm', threads: 1 });
 const watched = watchSnapshots(
   await openSingleNodeLog({ dir: logDir, nodeId: 'soak', grpcAddress: '127.0.0.1:0', logger }),
 );
@@ -34,7 +30,7 @@ const coordinator = await startCoordinator({
   id: 'soak',
   store,
   artifacts: store.artifacts,
-  verifier: rememberVerified(prover),
+  verifier: prover,
   log: watched.log,
   grpcHost: '127.0.0.1',
   grpcPort: 0,
@@ -87,29 +83,6 @@ async function stop(): Promise<void> {
   await prover.close();
   await store.close();
   process.disconnect();
-}
-
-/** Every answer is snarkjs's own, given now or before to the same question; "no" is never remembered. */
-function rememberVerified(real: Prover): Pick<Prover, 'verify' | 'threads'> & Prover {
-  const keys = new WeakMap<object, number>();
-  const verified = new Set<string>();
-  let keyCount = 0;
-  const verify: Prover['verify'] = async (key, proof, signals, options) => {
-    const keyNumber = keys.get(key) ?? ++keyCount;
-    keys.set(key, keyNumber);
-    const question = JSON.stringify([keyNumber, signals, proof]);
-    if (verified.has(question)) return true;
-    const answer = await real.verify(key, proof, signals, options);
-    if (answer && verified.size < VERIFIED_MAX) verified.add(question);
-    return answer;
-  };
-  return new Proxy(real, {
-    get: (target, name) => {
-      if (name === 'verify') return verify;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 /** The log as it is, except that the state machine passes through our hands. */

@@ -3,7 +3,8 @@
  *
  * Tasks go in through the gateway's store, in waves: a new one whenever fewer than `PENDING_MIN` are left. Most have the
  * usual priority and wait their turn, so their wait says how long the queue is and nothing else. Each fiftieth is
- * urgent and goes before all of them: its time from insert to assignment is the latency of scheduling.
+ * urgent and goes before all of them: its time from the beginning of its insert to its assignment is the latency of
+ * scheduling.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskStore } from '../../src/store/index.ts';
@@ -27,7 +28,7 @@ export interface LoadOptions {
 
 export class Load {
   readonly #options: LoadOptions;
-  readonly #insertedMs = new Map<string, number>();
+  readonly #begunMs = new Map<string, number>();
   /** Assigned before the insert was answered. */
   readonly #early = new Map<string, number>();
   #latenciesMs: number[] = [];
@@ -46,10 +47,10 @@ export class Load {
 
   assigned(taskId: string): void {
     const nowMs = performance.now();
-    const insertedMs = this.#insertedMs.get(taskId);
-    if (insertedMs === undefined) this.#early.set(taskId, nowMs);
-    else if (insertedMs > 0) this.#latenciesMs.push(nowMs - insertedMs);
-    this.#insertedMs.delete(taskId);
+    const begunMs = this.#begunMs.get(taskId);
+    if (begunMs === undefined) this.#early.set(taskId, nowMs);
+    else if (begunMs > 0) this.#latenciesMs.push(nowMs - begunMs);
+    this.#begunMs.delete(taskId);
   }
 
   done(): void {
@@ -105,13 +106,13 @@ export class Load {
   async #insert(n: number): Promise<void> {
     const { store, statements } = this.#options;
     const isUrgent = n % URGENT_EACH === 0;
+    const begunMs = performance.now();
     const { task, created } = await store.insert(nthTask(statements, n, isUrgent ? URGENT : USUAL));
-    const nowMs = performance.now();
     if (!created) throw new Error(`task ${n} was there before: the tasks are not different`);
     this.#inserted += 1;
     const earlyMs = this.#early.get(task.id);
     this.#early.delete(task.id);
-    if (earlyMs === undefined) this.#insertedMs.set(task.id, isUrgent ? nowMs : 0);
-    else if (isUrgent) this.#latenciesMs.push(0);
+    if (earlyMs === undefined) this.#begunMs.set(task.id, isUrgent ? begunMs : 0);
+    else if (isUrgent) this.#latenciesMs.push(earlyMs - begunMs);
   }
 }

@@ -5,7 +5,7 @@ import { TABLE_HEAD, tableRow } from './report.ts';
 import { soak } from './soak.ts';
 import { judge, PROMISED, type Thresholds } from './verdict.ts';
 
-const TASKS = 6_000;
+const TASKS = 12_000;
 
 /**
  * A run this short starts in a process that still grows into its caches, and other tests run beside it. What must not
@@ -16,7 +16,7 @@ const WITH_ROOM: Thresholds = { ...PROMISED, memoryGrowthMax: 1.3, costGrowthMax
 test('after thousands of tasks the state is as small, and the next task as cheap, as at the start', async (t) => {
   const { samples, tasksPerSecond } = await soak({
     tasks: TASKS,
-    warmUp: 800,
+    warmUp: 1_600,
     sampleEach: TASKS / 5,
     window: 200,
     say: () => {},

@@ -40,7 +40,7 @@ export interface Statements {
 /** Makes the circuit's keys, pins them in `artifacts`, and proves `trees` trees of 16 leaves. */
 export async function proveStatements(artifacts: ArtifactStore, trees: number): Promise<Statements> {
   const circuit = await loadCircuit(artifacts, await setUpMerkleCircuit({ depth: DEPTH, artifacts }));
-  const prover = await createProver({ backend: 'snarkjs', threads: LANES });
+  const prover = await createProver({ backend: 'wasm', threads: LANES });
   const all: Statement[] = [];
   const lane = async (first: number): Promise<void> => {
     for (let tree = first; tree < trees; tree += LANES) {
