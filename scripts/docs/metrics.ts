@@ -26,8 +26,7 @@ export function metricsPage(): string {
     ...services.flatMap(([name, rows]) => [`## ${name}`, '', ...metricsTable(rows)]),
     '## raft',
     '',
-    'A node of a replicated log of several (`createRaftMetrics` in `src/raft`), in the registry of whoever hosts it. The',
-    'coordinator still runs on the log of one node, and shows of these what its own table has.',
+    'The replicated log of a coordinator (`createRaftMetrics` in `src/raft`), among the metrics of its host.',
     '',
     ...metricsTable(rowsOf(RAFT_METRICS)),
   ]);

@@ -8,6 +8,7 @@ import { VERSION, ZkraftError } from '../common/index.ts';
 import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
 import { bench } from './commands/bench.ts';
 import { certs } from './commands/certs.ts';
+import { cluster } from './commands/cluster.ts';
 import { coordinator } from './commands/coordinator.ts';
 import { dev } from './commands/dev.ts';
 import { gateway } from './commands/gateway.ts';
@@ -29,6 +30,7 @@ import { Terminal } from './terminal.ts';
 const argv = hideBin(process.argv);
 const COMMANDS = [
   dev,
+  cluster,
   gateway,
   coordinator,
   worker,
@@ -50,6 +52,7 @@ await yargs(argv)
   .usage('$0 <command>\n\nA zero-knowledge proving network: submit Merkle tasks, run workers, prove and verify.')
   .parserConfiguration({ 'camel-case-expansion': false, 'greedy-arrays': false, 'duplicate-arguments-array': true })
   .command(dev)
+  .command(cluster)
   .command(gateway)
   .command(coordinator)
   .command(worker)

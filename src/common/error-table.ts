@@ -253,6 +253,14 @@ export const ERROR_TABLE = {
     1,
     'The private PostgreSQL did not start. The message ends with its log.',
   ),
+  cluster_failed: row(
+    500,
+    'INTERNAL',
+    false,
+    1,
+    'A process of a cluster on this machine did not start; its log says why.',
+  ),
+  cluster_not_running: row(500, 'FAILED_PRECONDITION', false, 4, 'No cluster runs from that folder.'),
   schema_outdated: row(
     500,
     'FAILED_PRECONDITION',

@@ -71,8 +71,8 @@ function readSecret(path: string, name: string): string {
 
 /** Text becomes what the schema wants (flags and the environment know only text); anything else must fit as it is. */
 function accept(key: SettingKey, raw: unknown, origin: string): unknown {
-  const { schema, secret } = SETTINGS[key] as Setting;
-  const value = typeof raw === 'string' || Array.isArray(raw) ? fromText(schema as { type?: string }, raw) : raw;
+  const { schema, secret, item } = SETTINGS[key] as Setting;
+  const value = typeof raw === 'string' || Array.isArray(raw) ? fromText(schema as { type?: string }, raw, item) : raw;
   if (Value.Check(schema, value)) return value;
   const problems = [...Value.Errors(schema, value)].map(
     (e) => `${e.instancePath.slice(1) ? `${e.instancePath.slice(1)} ` : ''}${e.message}`,
@@ -90,12 +90,16 @@ function describe(schema: object, problems: readonly string[]): string {
   return problems.join('; ') || 'is not valid';
 }
 
-function fromText(schema: { type?: string }, raw: string | readonly unknown[]): unknown {
+function fromText(
+  schema: { type?: string },
+  raw: string | readonly unknown[],
+  item: (text: string) => unknown = (text) => text,
+): unknown {
   if (schema.type === 'array') {
     const parts = (typeof raw === 'string' ? [raw] : raw).flatMap((part) =>
       typeof part === 'string' ? splitList(part) : [part],
     );
-    return parts;
+    return parts.map((part) => (typeof part === 'string' ? item(part) : part));
   }
   if (typeof raw !== 'string') return raw;
   if (schema.type === 'integer' || schema.type === 'number') return /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : raw;

@@ -15,13 +15,15 @@ export interface Setting<S extends TSchema = TSchema> {
   readonly env?: readonly string[];
   /** Never printed, never logged; may come from a file named by `<ENV>_FILE`. */
   readonly secret?: boolean;
+  /** What an item of a list is when a flag or the environment gives it as text. Default: the text. */
+  readonly item?: (text: string) => unknown;
 }
 
 const setting = <S extends TSchema>(
   schema: S,
   value: Static<S>,
   text: string,
-  more: { env?: readonly string[]; secret?: boolean } = {},
+  more: Pick<Setting<S>, 'env' | 'secret' | 'item'> = {},
 ): Setting<S> => ({ schema, default: value, text, ...more });
 
 const text = (lengthMax = 256) => Type.String({ maxLength: lengthMax });
@@ -34,6 +36,12 @@ const oneOf = <const T extends readonly string[]>(...values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 
 const port = count(0, 65_535);
+
+/** `id=host:port`. What is not so stays text, and the schema refuses it. */
+function peerOfText(text: string): unknown {
+  const [, id, address] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  return id === undefined ? text : { id, address };
+}
 
 export const SETTINGS = {
   'data.dir': setting(
@@ -123,10 +131,15 @@ export const SETTINGS = {
   'coordinator.raft.node_id': setting(text(64), '', 'Name in the replicated log. Empty: the coordinator id.', {
     env: ['RAFT_NODE_ID'],
   }),
+  'coordinator.raft.raft_host': setting(
+    text(),
+    '127.0.0.1',
+    'Address that the Raft port listens on. Beyond loopback only with coordinator.raft.tls_enabled.',
+  ),
   'coordinator.raft.raft_port': setting(
     port,
     7000,
-    'Port for other coordinators. Not opened while the cluster has one.',
+    'Port for the other coordinators, and for zkraft raft. 0: not opened, for a coordinator that stays alone.',
     { env: ['COORDINATOR_RAFT_PORT', 'RAFT_PORT'] },
   ),
   'coordinator.raft.raft_dir': setting(
@@ -140,7 +153,7 @@ export const SETTINGS = {
   'coordinator.raft.bootstrap': setting(
     flag,
     true,
-    'Whether a folder without a log may begin a new cluster. Ignored where there is one.',
+    'Whether a folder without a log may begin a new cluster. Of several peers only the first of the list does, while no other is in one. Ignored where there is a log.',
     {
       env: ['RAFT_BOOTSTRAP'],
     },
@@ -148,32 +161,25 @@ export const SETTINGS = {
   'coordinator.raft.peers': setting(
     Type.Array(Type.Object({ id: text(64), address: text() }, { additionalProperties: false }), { maxItems: 9 }),
     [],
-    'Members of the cluster. This version runs one coordinator: list at most this one.',
+    'Coordinators of the cluster, this one among them, each with its node id and the host:port of its Raft port. The leader adds those that wait. As text: c1=10.0.0.1:7000,c2=10.0.0.2:7000. Empty: this one alone.',
+    { item: peerOfText },
   ),
   'coordinator.raft.heartbeat_timeout': setting(
     duration,
     '1s',
-    'How long a follower waits for the leader before it stands for election. Without followers it has no effect.',
+    'How long a follower waits for the leader before it stands for election.',
   ),
-  'coordinator.raft.election_timeout': setting(
-    duration,
-    '1s',
-    'How long a candidate waits for votes. Without followers it has no effect.',
-  ),
+  'coordinator.raft.election_timeout': setting(duration, '1s', 'How long a candidate waits for votes.'),
   'coordinator.raft.commit_timeout': setting(
     duration,
     '50ms',
-    'How long the leader may hold a commit back from idle followers. Without followers it has no effect.',
+    'How long the leader may hold a commit back from idle followers.',
   ),
-  'coordinator.raft.max_append_entries': setting(
-    count(1, 10_000),
-    64,
-    'Most entries in one message to a follower. Without followers it has no effect.',
-  ),
+  'coordinator.raft.max_append_entries': setting(count(1, 10_000), 64, 'Most entries in one message to a follower.'),
   'coordinator.raft.tls_enabled': setting(
     flag,
     false,
-    'TLS between coordinators. This version runs one, and refuses true.',
+    'Mutual TLS on the Raft port, with cert_file, key_file and ca_file. Needed between machines.',
   ),
   'coordinator.raft.cert_file': setting(
     text(1024),

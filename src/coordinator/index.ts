@@ -5,11 +5,13 @@
  * given and closes it; store, artifacts and verifier remain their owner's. See README.md.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
 import { type HttpServer, listenHttp } from '../common/http/index.ts';
 import { type Logger, VERSION, ZkraftError } from '../common/index.ts';
+import { RemoteError } from '../common/rpc/index.ts';
 import type { ArtifactStore } from '../prover/artifacts/types.ts';
 import type { Prover } from '../prover/types.ts';
-import { openSingleNodeLog, type ReplicatedLog } from '../raft/index.ts';
+import type { LogStatus, ReplicatedLog } from '../raft/index.ts';
 import type { SchedulingStore, StoreHealth } from '../store/types.ts';
 import { CircuitCatalog } from './circuits.ts';
 import { Leader, type LeaderLimits } from './leader.ts';
@@ -38,6 +40,14 @@ export { COORDINATOR_METRICS } from './metrics.ts';
 export type { CoordinatorStatus } from './service/index.ts';
 export type { StateEvent } from './state/index.ts';
 
+/** What a log is told of its host, whose state machine it drives. */
+export interface LogHost {
+  /** host:port where workers reach this coordinator; told to those who ask another one. */
+  readonly clientAddress: string;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
 export interface CoordinatorOptions {
   readonly id: string;
   readonly store: SchedulingStore & StoreHealth;
@@ -45,15 +55,8 @@ export interface CoordinatorOptions {
   readonly verifier: Prover;
   /** The most that a proof waits for others to be verified with, where others come as often. Default 10. */
   readonly verifyWaitMs?: number;
-  /** A log of the caller's making; else one node's, in `logDir`. Either is closed with the coordinator. */
-  readonly log?: ReplicatedLog<readonly StateEvent[]>;
-  readonly logDir?: string;
-  /** Whether an empty `logDir` may begin a new cluster. Default: yes. */
-  readonly bootstrap?: boolean;
-  /** Name of this node in the log. Default: `id`. */
-  readonly nodeId?: string;
-  readonly snapshotIntervalMs?: number;
-  readonly snapshotThreshold?: number;
+  /** Opens the log, once the ports are bound. It is closed with the coordinator. */
+  readonly openLog: (host: LogHost) => Promise<ReplicatedLog<readonly StateEvent[]>>;
   readonly grpcHost: string;
   /** 0 takes any free port. */
   readonly grpcPort: number;
@@ -99,12 +102,16 @@ export interface Coordinator {
   readonly grpcPort: number;
   readonly httpPort: number;
   status(): CoordinatorStatus;
-  /** Stops within 5 s; what was accepted is in the log. Idempotent. */
+  /** Hands leadership over if another can lead, then stops within 5 s; what was accepted is in the log. Idempotent. */
   close(): Promise<void>;
 }
 
 const TOKEN_CHARS_MIN = 16;
 const CALLS_GRACE_MS = 1_500;
+const ALONE_LEADS_WITHIN_MS = 30_000;
+const LEADS_AGAIN_MS = 20;
+/** Workers whose leader is gone and who are told nothing for so long look for the next by themselves. */
+const NEXT_LEADER_MS = 1_000;
 
 /**
  * Rejects with `port_in_use`, `already_running`, `log_corrupt`, `foreign_cluster`, `config_invalid`, having released
@@ -136,12 +143,16 @@ class CoordinatorNode implements Coordinator {
   #grpc: GrpcServer | undefined;
   #http: HttpServer | undefined;
   #httpPort = 0;
+  #leading: Promise<void> | undefined;
+  /** Counts how often leadership ended here. */
+  #reign = 0;
+  #isClosed = false;
+  #sending: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ coordinator_id: options.id });
-    this.#log = options.log;
     this.#catalog = new CircuitCatalog(options.artifacts);
     this.#limits = limitsOf(options);
   }
@@ -168,21 +179,20 @@ class CoordinatorNode implements Coordinator {
     // Ports first: a second coordinator on this machine is found out before it touches a log.
     this.#grpc = await this.#bindGrpc();
     await this.#bindHttp();
-    this.#log ??= await this.#openLog();
-    const replica = new Replica({
-      log: this.#log,
-      now: Date.now,
-      committed: (ms) => this.#metrics.time('raft_commit_seconds', ms),
+    const logger = this.#logger;
+    this.#log = await this.#options.openLog({
+      clientAddress: this.#options.advertisedGrpcAddress ?? `${this.#options.grpcHost}:${this.grpcPort}`,
+      registry: this.#metrics.registry,
+      logger,
     });
+    const replica = new Replica({ log: this.#log, now: Date.now });
     this.#replica = replica;
-    await replica.start();
     this.#metrics.beforeScrape(() => this.#measure());
-    this.#log.onStateChange((status) => {
-      this.#metrics.add('raft_leader_changes_total');
-      this.#followLog(status.state === 'Leader', status.state === 'Shutdown');
-    });
-    if (replica.status().state === 'Leader') await this.#lead();
-    this.#logger.info({ grpc_port: this.grpcPort, http_port: this.#httpPort, id }, 'coordinator started');
+    this.#log.onStateChange((status) => this.#followLog(status));
+    await replica.start();
+    // Alone, it leads in a moment; with others it may never lead, and serves by saying who does.
+    if (replica.status().peers === 1) await this.#untilItLeads(replica);
+    logger.info({ grpc_port: this.grpcPort, http_port: this.#httpPort, id }, 'coordinator started');
   }
 
   status(): CoordinatorStatus {
@@ -214,6 +224,10 @@ class CoordinatorNode implements Coordinator {
   }
 
   async #shutDown(): Promise<void> {
+    // The next leader takes over while this one still answers: whoever works here is told where to go on.
+    await this.#log?.handOver();
+    this.#isClosed = true;
+    clearTimeout(this.#sending);
     this.#grpc?.setServing(false);
     this.#streams.endAll(new ZkraftError('shutting_down', 'this coordinator is stopping; find the next leader'));
     // Reports in flight are still decided and answered; only then do projection and log end.
@@ -224,24 +238,49 @@ class CoordinatorNode implements Coordinator {
     this.#logger.info('coordinator stopped');
   }
 
-  #followLog(leads: boolean, dead: boolean): void {
-    if (this.#closing !== undefined) return;
-    if (leads) {
+  #followLog(status: LogStatus): void {
+    if (this.#isClosed) return;
+    if (status.state === 'Leader') {
+      if (this.#leading !== undefined) return;
+      clearTimeout(this.#sending);
       this.#lead().catch((error: unknown) => this.#logger.error({ err: error }, 'could not begin to lead'));
       return;
     }
     const leader = this.#leader;
+    this.#leading = undefined;
+    this.#reign += 1;
     this.#leader = undefined;
     this.#face = undefined;
     this.#grpc?.setServing(false);
-    this.#streams.endAll(new ZkraftError('not_leader', 'this coordinator does not lead any more'));
-    leader?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'leadership ended badly'));
-    if (dead) this.#options.onFatal?.(new ZkraftError('internal', 'the replicated log cannot be written; see the log'));
+    this.#sendWorkersOn(status);
+    leader?.depose().catch((error: unknown) => this.#logger.warn({ err: error }, 'leadership ended badly'));
+    if (status.state !== 'Shutdown') return;
+    this.#options.onFatal?.(new ZkraftError('internal', 'the replicated log cannot be written; see the log'));
   }
 
-  async #lead(): Promise<void> {
+  /** To the next leader, once there is one to name; that is a moment after the last one ceased to lead. */
+  #sendWorkersOn(status: LogStatus): void {
+    clearTimeout(this.#sending);
+    const send = (): void => this.#streams.endAll(notLeading(this.#replica?.status() ?? status));
+    if (status.leaderId !== undefined || status.state === 'Shutdown') send();
+    else this.#sending = setTimeout(send, NEXT_LEADER_MS).unref();
+  }
+
+  /** Rejects with why a node that is alone must not lead. */
+  async #untilItLeads(replica: Replica): Promise<void> {
+    const deadlineMs = performance.now() + ALONE_LEADS_WITHIN_MS;
+    while (replica.status().state !== 'Leader' && performance.now() < deadlineMs) await sleep(2);
+    await this.#lead();
+  }
+
+  #lead(): Promise<void> {
+    this.#leading ??= this.#takeOver(this.#reign);
+    return this.#leading;
+  }
+
+  async #takeOver(reign: number): Promise<void> {
     const replica = this.#replica;
-    if (replica === undefined || this.#leader !== undefined) return;
+    if (replica === undefined || !(await this.#isUpToDate(replica, reign))) return;
     const now = () => performance.now();
     const leader = new Leader({
       replica,
@@ -258,6 +297,7 @@ class CoordinatorNode implements Coordinator {
     });
     this.#leader = leader;
     await leader.start();
+    if (this.#leader !== leader) return;
     const { watch, leases, deliveries, driver, policy } = leader;
     const { verifier, verifyWaitMs } = this.#options;
     const judge = new ProofJudge({
@@ -277,7 +317,6 @@ class CoordinatorNode implements Coordinator {
       logger: this.#logger,
       now,
     });
-    if (this.#leader !== leader) return;
     this.#judge = judge;
     this.#face = {
       replica,
@@ -294,6 +333,23 @@ class CoordinatorNode implements Coordinator {
     this.#grpc?.setServing(true);
   }
 
+  /**
+   * True once all that earlier leaders decided is applied here, false if this reign is over before. Until an entry of
+   * its own term is applied, a new leader does not know what was decided.
+   */
+  async #isUpToDate(replica: Replica, reign: number): Promise<boolean> {
+    while (!this.#isClosed && this.#reign === reign) {
+      try {
+        await replica.log.readIndex();
+        return this.#reign === reign && !this.#isClosed;
+      } catch (error) {
+        this.#logger.debug({ err: error }, 'leads, but is not sure of it yet');
+        await sleep(LEADS_AGAIN_MS);
+      }
+    }
+    return false;
+  }
+
   #bindGrpc(): Promise<GrpcServer> {
     const { grpcHost: host, grpcPort: port, workerToken, heartbeatIntervalMs, artifacts } = this.#options;
     const service = createWorkerService({
@@ -306,13 +362,13 @@ class CoordinatorNode implements Coordinator {
       metrics: this.#metrics,
       logger: this.#logger,
       now: () => performance.now(),
-      isClosing: () => this.#closing !== undefined,
+      isClosing: () => this.#isClosed,
     });
     const { reflection = false, messageBytesMax: receiveBytesMax = 1024 * 1024 } = this.#options;
     const { adminToken } = this.#options;
     const admin = createAdminService({
       replica: () => this.#replica,
-      leader: () => (this.#face?.refusal === undefined && this.#closing === undefined ? this.#face : undefined),
+      leader: () => (this.#face?.refusal === undefined && !this.#isClosed ? this.#face : undefined),
       authenticate: createAdminAuth(adminToken === '' ? undefined : adminToken),
       logger: this.#logger,
       now: () => performance.now(),
@@ -337,38 +393,7 @@ class CoordinatorNode implements Coordinator {
     this.#httpPort = port;
   }
 
-  #openLog(): Promise<ReplicatedLog<readonly StateEvent[]>> {
-    const { id, nodeId, logDir, bootstrap, snapshotIntervalMs, snapshotThreshold, grpcHost } = this.#options;
-    if (logDir === undefined) {
-      throw new ZkraftError('config_invalid', 'a coordinator needs a log or a directory for one', {
-        field: 'coordinator.raft.raft_dir',
-      });
-    }
-    return openSingleNodeLog<readonly StateEvent[]>({
-      dir: logDir,
-      nodeId: nodeId ?? id,
-      grpcAddress: this.#options.advertisedGrpcAddress ?? `${grpcHost}:${this.grpcPort}`,
-      logger: this.#logger,
-      ...(bootstrap === undefined ? {} : { bootstrap }),
-      ...(snapshotIntervalMs === undefined ? {} : { snapshotIntervalMs }),
-      ...(snapshotThreshold === undefined ? {} : { snapshotThreshold }),
-      observer: {
-        appended: (ms) => this.#metrics.time('raft_append_fsync_seconds', ms),
-        applied: (ms) => this.#metrics.time('raft_apply_seconds', ms),
-        snapshotted: (ms) => this.#metrics.time('raft_snapshot_seconds', ms),
-      },
-    });
-  }
-
   #measure(): void {
-    const status = this.#replica?.status() ?? this.#notStarted();
-    const states = { Follower: 0, Learner: 0, Candidate: 1, Leader: 2, Shutdown: -1 };
-    this.#metrics.set('raft_state', states[status.state]);
-    this.#metrics.set('raft_term', status.term);
-    this.#metrics.set('raft_commit_index', status.commitIndex);
-    this.#metrics.set('raft_applied_index', status.appliedIndex);
-    this.#metrics.set('raft_num_peers', status.peers);
-    this.#metrics.set('raft_leader', status.state === 'Leader' ? 1 : 0);
     // What was handed in before this node ceased to lead counts until it is answered.
     this.#metrics.set('coordinator_verify_waiting', this.#judge?.waiting ?? 0);
     this.#leader?.measure();
@@ -377,7 +402,7 @@ class CoordinatorNode implements Coordinator {
   #notStarted(): CoordinatorStatus['raft'] {
     return {
       state: 'Follower',
-      nodeId: this.#options.nodeId ?? this.#options.id,
+      nodeId: this.#options.id,
       clusterId: '',
       leaderId: undefined,
       leaderAddress: undefined,
@@ -385,10 +410,17 @@ class CoordinatorNode implements Coordinator {
       commitIndex: 0,
       appliedIndex: 0,
       snapshotIndex: 0,
-      peers: 1,
+      peers: 0,
     };
   }
 }
+
+/** What ends streams when leadership does: whoever reads it goes on with the next leader, if there is one already. */
+const notLeading = ({ leaderId, leaderAddress }: LogStatus): RemoteError =>
+  new RemoteError('not_leader', 'this coordinator does not lead any more', {
+    ...(leaderId === undefined ? {} : { leaderId }),
+    ...(leaderAddress === undefined ? {} : { leaderGrpcAddress: leaderAddress }),
+  });
 
 function limitsOf(options: CoordinatorOptions): LeaderLimits {
   return {

@@ -176,6 +176,13 @@ export class Leader {
     void this.#countQueue();
   }
 
+  /** Another leads: nothing that is decided from now on has effects here, and nothing more is written. */
+  async depose(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    this.#projector.stop();
+    await this.close();
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     for (const timer of this.#timers) clearInterval(timer);
@@ -183,7 +190,7 @@ export class Leader {
     const stopped = Promise.all([this.driver.close(), this.#cancellations.close(), this.#claiming]);
     await Promise.race([stopped, delay(DATABASE_GRACE_MS)]);
     await Promise.race([this.#projector.close(DATABASE_GRACE_MS), delay(DATABASE_GRACE_MS * 1.5)]);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
   }
 
   /** Workers that would clear the queue within a minute, at the speed and slots measured now. */

@@ -1,5 +1,5 @@
 /**
- * Every metric of a coordinator, in one table: name, type, labels, text.
+ * Every metric of a coordinator but those of its log (`RAFT_METRICS`), in one table: name, type, labels, text.
  *
  * Label sets are closed: circuits are those that are pinned, backends and error codes those of our tables; a stranger's
  * word becomes `other`. docs/reference/metrics.md is compared with this table. Process metrics, the event loop's lag
@@ -19,17 +19,6 @@ const DISK_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const WORK_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
 
 export const COORDINATOR_METRICS = {
-  raft_state: { type: 'gauge', help: '0 follower, 1 candidate, 2 leader; -1 shut down.' },
-  raft_term: { type: 'gauge', help: 'Current term.' },
-  raft_commit_index: { type: 'gauge', help: 'Highest committed log index.' },
-  raft_applied_index: { type: 'gauge', help: 'Highest log index applied here.' },
-  raft_num_peers: { type: 'gauge', help: 'Members of the cluster, this node included.' },
-  raft_leader: { type: 'gauge', help: '1 when this node leads.' },
-  raft_leader_changes_total: { type: 'counter', help: 'Changes of state or leader seen by this node.' },
-  raft_commit_seconds: { type: 'histogram', help: 'From proposal to applied.', buckets: DISK_SECONDS },
-  raft_append_fsync_seconds: { type: 'histogram', help: 'One durable batch of the log.', buckets: DISK_SECONDS },
-  raft_apply_seconds: { type: 'histogram', help: 'Applying one batch.', buckets: DISK_SECONDS },
-  raft_snapshot_seconds: { type: 'histogram', help: 'One snapshot, until it is durable.', buckets: DISK_SECONDS },
   coordinator_workers_total: { type: 'gauge', help: 'Registered workers.' },
   coordinator_workers_active: { type: 'gauge', help: 'Workers heard of within half the heartbeat timeout.' },
   coordinator_workers_suspect: { type: 'gauge', help: 'Workers silent for more than half the heartbeat timeout.' },
@@ -104,7 +93,7 @@ export function createMetrics(): CoordinatorMetrics {
     if (row.type === 'counter') counters.set(name, new Counter({ name, help, labelNames, registers }));
     else if (row.type === 'histogram') {
       histograms.set(name, new Histogram({ name, help, buckets: [...(row.buckets ?? [])], registers }));
-    } else if (name === 'raft_state') {
+    } else if (name === 'coordinator_workers_total') {
       // The first metric in the table: its collection runs before all others, and so brings them up to date.
       const collect = () => {
         for (const refresh of refreshers) refresh();

@@ -2,8 +2,8 @@
  * This node's copy of the replicated state, and the only door to change it.
  *
  * `propose` stamps a command with the leader's time and resolves with the events of exactly that entry; `subscribe`
- * hears the events of every entry, whoever proposed it. While the log is replayed at start nobody is told: those
- * effects were had before.
+ * hears the events of every entry, whoever proposed it, from then on. Whoever subscribes reads the state first: what was
+ * applied before is in it.
  */
 import type { LogEntry, LogStatus, ReplicatedLog, StateMachine } from '../raft/index.ts';
 import {
@@ -28,21 +28,17 @@ export interface ReplicaOptions {
   readonly log: ReplicatedLog<readonly StateEvent[]>;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly committed?: (durationMs: number) => void;
 }
 
 export class Replica {
   readonly log: ReplicatedLog<readonly StateEvent[]>;
   readonly #now: () => number;
-  readonly #committed: (durationMs: number) => void;
   readonly #listeners = new Set<EventListener>();
   #state: CoordinatorState = createState();
-  #live = false;
 
   constructor(options: ReplicaOptions) {
     this.log = options.log;
     this.#now = options.now;
-    this.#committed = options.committed ?? (() => {});
   }
 
   /** To be read only; whoever wants a change proposes it. */
@@ -59,14 +55,11 @@ export class Replica {
       },
     };
     await this.log.start(machine);
-    this.#live = true;
   }
 
   async propose(body: CommandBody): Promise<Decision> {
-    const startedMs = performance.now();
     const nowMs = Math.max(this.#state.nowMs, Math.floor(this.#now()));
     const applied = await this.log.propose(encodeCommand(body, nowMs));
-    this.#committed(performance.now() - startedMs);
     return { index: applied.index, events: applied.result };
   }
 
@@ -83,9 +76,7 @@ export class Replica {
 
   #apply(entry: LogEntry): readonly StateEvent[] {
     const events = applyEntry(this.#state, entry.data, entry.index);
-    if (this.#live) {
-      for (const event of events) for (const listener of this.#listeners) listener(event, entry.index);
-    }
+    for (const event of events) for (const listener of this.#listeners) listener(event, entry.index);
     return events;
   }
 }

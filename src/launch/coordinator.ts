@@ -5,15 +5,14 @@ import type { Config } from '../config/index.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import type { Prover } from '../prover/index.ts';
 import type { Store } from '../store/index.ts';
+import { coordinatorLog, type LogPlace } from './coordinator-log.ts';
 import type { Running } from './running.ts';
 import { readCertificates, readTlsIdentity } from './tls.ts';
 
 export async function launchCoordinator(
   config: Config,
-  parts: { store: Store; verifier: Prover; logger: Logger; raftDir?: string },
+  parts: { store: Store; verifier: Prover; logger: Logger; log?: LogPlace },
 ): Promise<Running> {
-  refuseCluster(config);
-  const logDir = parts.raftDir ?? config.get('coordinator.raft.raft_dir');
   const token = config.get('coordinator.worker_token');
   for (const key of ['coordinator.grpc_host', 'coordinator.http_host'] as const) {
     refuseOpenBind(config.get(key), key, token !== '', 'set coordinator.worker_token');
@@ -23,14 +22,11 @@ export async function launchCoordinator(
   const { promise: done, reject: fail } = withRejection();
   const coordinator = await startCoordinator({
     id: config.get('coordinator.id'),
-    nodeId: config.get('coordinator.raft.node_id') || config.get('coordinator.id'),
     store: parts.store,
     artifacts: parts.store.artifacts,
     verifier: parts.verifier,
     verifyWaitMs: config.ms('coordinator.verify_wait'),
-    logDir,
-    snapshotIntervalMs: config.ms('coordinator.raft.snapshot_interval'),
-    snapshotThreshold: config.get('coordinator.raft.snapshot_threshold'),
+    openLog: coordinatorLog(config, parts.log ?? { dir: config.get('coordinator.raft.raft_dir') }, fail),
     grpcHost: config.get('coordinator.grpc_host'),
     grpcPort: config.get('coordinator.grpc_port'),
     ...(advertised === '' ? {} : { advertisedGrpcAddress: advertised }),
@@ -50,7 +46,6 @@ export async function launchCoordinator(
     reflection: config.get('coordinator.grpc_reflection'),
     metrics: { enabled: config.get('metrics.enabled'), path: config.get('metrics.path') },
     messageBytesMax: config.get('zkp.max_proof_size_mb') * 1024 * 1024,
-    bootstrap: config.get('coordinator.raft.bootstrap'),
     onFatal: fail,
     logger: parts.logger.child({ service: 'coordinator' }),
   });
@@ -88,21 +83,4 @@ function grpcTlsOf(config: Config): (TlsIdentity & { clientCa?: string }) | unde
     );
   }
   return identity && { ...identity, ...(clientCa === undefined ? {} : { clientCa }) };
-}
-
-function refuseCluster(config: Config): void {
-  if (config.get('coordinator.raft.peers').length > 1) {
-    throw new ZkraftError(
-      'config_invalid',
-      'coordinator.raft.peers lists several coordinators; this version runs one (see the roadmap in ARCHITECTURE.md)',
-      { field: 'coordinator.raft.peers' },
-    );
-  }
-  if (config.get('coordinator.raft.tls_enabled')) {
-    throw new ZkraftError(
-      'config_invalid',
-      'coordinator.raft.tls_enabled is for traffic between coordinators; this version runs one, so set it to false',
-      { field: 'coordinator.raft.tls_enabled' },
-    );
-  }
 }

@@ -7,10 +7,10 @@
 import { join, resolve } from 'node:path';
 import { type Logger, makeFolder, ZkraftError } from '../common/index.ts';
 import type { Config } from '../config/index.ts';
-import { openDirectoryArtifacts, publishCircuit, setUpMerkleCircuit } from '../prover/index.ts';
 import { migrate, openStore, startPrivatePostgres } from '../store/index.ts';
 import { launchCoordinator } from './coordinator.ts';
 import { launchGateway } from './gateway.ts';
+import { publishKeys } from './keys.ts';
 import { createLightProver, createWorkerProver } from './provers.ts';
 import { RunningGroup } from './running.ts';
 import { launchWorker } from './worker.ts';
@@ -67,22 +67,13 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
     });
     group.addClosable('store', () => store.close());
 
-    const local = await openDirectoryArtifacts(join(dataDir, 'artifacts'));
-    for (const [i, depth] of options.depths.entries()) {
-      const from = 0.1 + (0.75 * i) / options.depths.length;
-      const share = 0.75 / options.depths.length;
-      const circuit = await setUpMerkleCircuit({
-        depth,
-        artifacts: local,
-        onProgress: (stage, fraction) => {
-          if (stage !== 'done') options.onProgress?.(from + share * fraction, `keys for depth ${depth}: ${stage}`);
-        },
-        ...abortable,
-      });
-      await publishCircuit(local, store.artifacts, circuit.circuitId);
-      step(from + share, `keys for depth ${depth}`);
-    }
-
+    await publishKeys({
+      dir: join(dataDir, 'artifacts'),
+      store,
+      depths: options.depths,
+      onProgress: (fraction, stage) => options.onProgress?.(0.1 + 0.75 * fraction, stage),
+      ...abortable,
+    });
     step(0.87, 'starting the prover');
     // Hashing for the gateway and verification for the coordinator are short; proofs get threads of their own.
     const light = await createLightProver(config);
@@ -92,7 +83,12 @@ export async function launchDev(options: DevOptions): Promise<DevNetwork> {
 
     step(0.9, 'starting the coordinator');
     const coordinator = group.add(
-      await launchCoordinator(config, { store, verifier: light, logger, raftDir: join(dataDir, 'raft') }),
+      await launchCoordinator(config, {
+        store,
+        verifier: light,
+        logger,
+        log: { dir: join(dataDir, 'raft'), raftPort: 0 },
+      }),
     );
     step(0.94, 'starting the gateway');
     const gateway = group.add(await launchGateway(config, { store, prover: light, logger }));

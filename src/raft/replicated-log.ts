@@ -52,5 +52,7 @@ export interface ReplicatedLog<Result> {
   status(): LogStatus;
   /** Called at each change of `state` or leader; returns the way to stop listening. */
   onStateChange(listener: (status: LogStatus) => void): () => void;
+  /** Before a planned end: hands leadership to another node if this one leads and another can. Never rejects. */
+  handOver(): Promise<void>;
   close(): Promise<void>;
 }

@@ -76,6 +76,15 @@ describe('settings', () => {
     assert.deepEqual(loadConfig({ env }).get('coordinator.raft.peers'), [{ id: 'c2', address: 'c2:7000' }]);
   });
 
+  it('read peers as id=address too, and refuse what is neither', () => {
+    const peers = (text: string) => loadConfig({ env: { COORDINATOR_RAFT_PEERS: text } }).get('coordinator.raft.peers');
+    assert.deepEqual(peers('c1=10.0.0.1:7000, c2=[::1]:7000'), [
+      { id: 'c1', address: '10.0.0.1:7000' },
+      { id: 'c2', address: '[::1]:7000' },
+    ]);
+    refuses({ env: { COORDINATOR_RAFT_PEERS: 'c1' } }, 'config_invalid', /coordinator\.raft\.peers/);
+  });
+
   it('are refused by name when they are unknown, of the wrong type or out of range', () => {
     refuses({ file: yaml('server:\n  prot: 1\n') }, 'config_invalid', /unknown setting server\.prot/);
     refuses({ file: yaml('grpc_port: 1\n') }, 'config_invalid', /did you mean coordinator\.grpc_port/);

@@ -1,15 +1,10 @@
 /** A whole coordinator on free ports, over a store in memory, with real keys and one real proof. Made once a file. */
 import { rm } from 'node:fs/promises';
-import { type Logger, packElements, toBytesBE, toHex } from '../../src/common/index.ts';
+import { packElements, toBytesBE, toHex } from '../../src/common/index.ts';
 import { silentLogger } from '../../src/common/logging/index.ts';
-import {
-  type Coordinator,
-  type CoordinatorOptions,
-  type StateEvent,
-  startCoordinator,
-} from '../../src/coordinator/index.ts';
+import { type Coordinator, type CoordinatorOptions, startCoordinator } from '../../src/coordinator/index.ts';
 import { type ArtifactStore, createProver, type Prover, proofToBytes } from '../../src/prover/index.ts';
-import { createMemoryStorage, type MemoryDisk, openMemoryLog, type ReplicatedLog } from '../../src/raft/index.ts';
+import { MemoryLog } from '../support/alone-log.ts';
 import { makeMerkleKeys } from '../support/merkle-circuits.ts';
 import { type FakeRow, FakeStore } from './fake-store.ts';
 import { FakeWorker } from './fake-worker.ts';
@@ -54,7 +49,7 @@ export async function makeProofs(): Promise<Proofs> {
 }
 
 /** Timings of a test: everything that takes seconds in production takes tens of milliseconds. */
-const QUICK = {
+export const QUICK = {
   pollIntervalMs: 40,
   heartbeatTimeoutMs: 600,
   heartbeatIntervalMs: 100,
@@ -67,7 +62,7 @@ const QUICK = {
 export class Bed {
   readonly proofs: Proofs;
   readonly store = new FakeStore();
-  readonly disk: MemoryDisk = createMemoryStorage();
+  readonly log = new MemoryLog();
   readonly workers: FakeWorker[] = [];
   readonly #options: Partial<CoordinatorOptions>;
   #coordinator: Coordinator | undefined;
@@ -95,7 +90,7 @@ export class Bed {
       store: this.store,
       artifacts: this.proofs.artifacts,
       verifier: this.proofs.verifier,
-      log: await this.#openLog(),
+      openLog: this.log.open('127.0.0.1:1'),
       grpcHost: '127.0.0.1',
       grpcPort: 0,
       httpHost: '127.0.0.1',
@@ -150,11 +145,6 @@ export class Bed {
   async close(): Promise<void> {
     for (const worker of this.workers) worker.vanish();
     await this.#coordinator?.close();
-  }
-
-  #openLog(): Promise<ReplicatedLog<readonly StateEvent[]>> {
-    const logger: Logger = silentLogger;
-    return openMemoryLog({ nodeId: 'n1', grpcAddress: '127.0.0.1:1', disk: this.disk, snapshotThreshold: 40, logger });
   }
 }
 

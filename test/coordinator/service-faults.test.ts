@@ -12,7 +12,8 @@ import { silentLogger } from '../../src/common/logging/index.ts';
 import type { RemoteError } from '../../src/common/rpc/index.ts';
 import { COORDINATOR_METRICS, startCoordinator } from '../../src/coordinator/index.ts';
 import type { Prover } from '../../src/prover/index.ts';
-import { openMemoryLog } from '../../src/raft/index.ts';
+import { RAFT_METRICS, type ReplicatedLog } from '../../src/raft/index.ts';
+import { folderLog } from '../support/alone-log.ts';
 import { Bed, digestBytes, makeProofs, type Proofs } from './bed.ts';
 
 let proofs: Proofs;
@@ -237,8 +238,8 @@ describe('the log', () => {
     const fatal: ZkraftError[] = [];
     const bed = await Bed.start(proofs, { onFatal: (error) => fatal.push(error) });
     const worker = await bed.worker('w1');
-    bed.disk.appendError = new Error('EIO');
-    await assert.rejects(worker.register(), coded('internal'));
+    bed.log.place.disk.failNext(new Error('EIO'));
+    await assert.rejects(worker.register(), coded('outcome_unknown'));
     await bed.until(() => fatal.length === 1);
     await assert.rejects(worker.heartbeat(), coded('not_leader'));
     const health = await bed.http('/health');
@@ -262,33 +263,44 @@ describe('the log', () => {
       httpHost: '127.0.0.1',
       httpPort: 0,
       logger: silentLogger,
-      logDir: dir,
+      openLog: folderLog(dir),
     };
-    await assert.rejects(startCoordinator({ ...options, bootstrap: false }), coded('config_invalid'));
     const first = await startCoordinator(options);
     await assert.rejects(startCoordinator(options), coded('already_running'));
     await assert.rejects(startCoordinator({ ...options, grpcPort: first.grpcPort }), coded('port_in_use'));
     await assert.rejects(startCoordinator({ ...options, httpPort: first.httpPort }), coded('port_in_use'));
     assert.equal(first.status().raft.leaderAddress, `127.0.0.1:${first.grpcPort}`);
+    const { term } = first.status().raft;
     await first.close();
-    const second = await startCoordinator({ ...options, bootstrap: false });
-    assert.equal(second.status().raft.term, 2);
+    const second = await startCoordinator({ ...options, openLog: folderLog(dir, { bootstrap: false }) });
+    assert.ok(second.status().raft.term > term);
     await second.close();
     await rm(dir, { recursive: true, force: true });
   });
 
   test('of a node that does not lead: workers are told not_leader, probes no_leader', async () => {
-    const log = await openMemoryLog<never>({ nodeId: 'n1', grpcAddress: 'x', logger: silentLogger });
-    const follower = {
+    const follower: ReplicatedLog<never> = {
       start: async () => {},
       propose: () => Promise.reject(new Error('never')),
       readIndex: () => Promise.reject(new Error('never')),
-      status: () => ({ ...log.status(), leaderId: 'n2', leaderAddress: '10.0.0.2:9090' }),
+      status: () => ({
+        state: 'Follower',
+        nodeId: 'n1',
+        clusterId: 'c',
+        leaderId: 'n2',
+        leaderAddress: '10.0.0.2:9090',
+        term: 3,
+        commitIndex: 9,
+        appliedIndex: 9,
+        snapshotIndex: 0,
+        peers: 3,
+      }),
       onStateChange: () => () => {},
-      close: () => log.close(),
+      handOver: async () => {},
+      close: async () => {},
     };
     const bed = new Bed(proofs, {});
-    await bed.startCoordinator({ log: follower });
+    await bed.startCoordinator({ openLog: async () => follower });
     await assert.rejects(bed.guest('w1').register(), (error: unknown) => {
       assert.ok(coded('not_leader')(error));
       const { leaderId, leaderGrpcAddress } = error as RemoteError;
@@ -314,7 +326,7 @@ describe('HTTP', () => {
       [raft.state, raft.is_leader, raft.node_id, raft.leader_address],
       ['Leader', true, 'n1', '127.0.0.1:1'],
     );
-    assert.ok(Number(raft.commit_index) >= 2 && raft.applied_index === raft.commit_index && raft.term === 1);
+    assert.ok(Number(raft.commit_index) >= 2 && raft.applied_index === raft.commit_index && Number(raft.term) >= 1);
     assert.deepEqual(body.workers, { total: 1, active: 1, suspect: 0, dead: 0 });
     assert.deepEqual(body.capacity, { total: 3, used: 0, available: 3 });
     assert.deepEqual(Object.keys(body.scheduler as object), ['tasks_assigned', 'assignments_failed', 'poll_cycles']);
@@ -334,7 +346,7 @@ describe('HTTP', () => {
     const typed = [...text.matchAll(/^# TYPE ((?:raft|coordinator)_\S+) (\S+)$/gm)].map((m) => [m[1], m[2]]);
     assert.deepEqual(
       typed.sort(),
-      Object.entries(COORDINATOR_METRICS)
+      Object.entries({ ...RAFT_METRICS, ...COORDINATOR_METRICS })
         .map(([name, { type }]) => [name, type])
         .sort(),
     );

@@ -11,6 +11,7 @@ import { type CoordinatorOptions, startCoordinator } from '../../src/coordinator
 import { type GatewayOptions, startGateway } from '../../src/gateway/index.ts';
 import { createProver, openDirectoryArtifacts } from '../../src/prover/index.ts';
 import { openStore } from '../../src/store/index.ts';
+import { folderLog } from '../support/alone-log.ts';
 import type { VictimOptions } from './victim.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as VictimOptions;
@@ -39,7 +40,7 @@ async function startPart(): Promise<{ ports: Record<string, number>; close(): Pr
     store,
     artifacts,
     verifier: prover,
-    logDir: options.logDir ?? '',
+    openLog: folderLog(options.logDir ?? ''),
     grpcHost: '127.0.0.1',
     grpcPort: 0,
     httpHost: '127.0.0.1',

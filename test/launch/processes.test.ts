@@ -28,7 +28,7 @@ const logging = (name: string): string[] => ['--logging-format', 'json', '--logg
 async function startCoordinator(grpcPort = '0'): Promise<ServiceProcess> {
   const ports = ['--coordinator-grpc-port', grpcPort, '--coordinator-http-port', '0'];
   const times = ['--coordinator-heartbeat-interval', '300ms', '--coordinator-heartbeat-timeout', '3s'];
-  const folder = ['--coordinator-raft-raft-dir', join(dir, 'raft')];
+  const folder = ['--coordinator-raft-raft-dir', join(dir, 'raft'), '--coordinator-raft-raft-port', '0'];
   return await startService('coordinator', [...ports, ...times, ...folder, ...logging('coordinator')], env());
 }
 

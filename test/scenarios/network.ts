@@ -58,7 +58,7 @@ export class Network {
       const args = ['worker', ...files, ...agent, `127.0.0.1:${grpc}`];
       return new CommandPart({ name, args, ...watched(name) });
     };
-    const raft = ['--coordinator-raft-raft-dir', join(dir, 'raft')];
+    const raft = ['--coordinator-raft-raft-dir', join(dir, 'raft'), '--coordinator-raft-raft-port', '0'];
     const listens = ['--coordinator-grpc-port', String(grpc), '--coordinator-http-port', String(status)];
     // Snapshots in between, so that a restart reads snapshot and log.
     const snapshots = ['--coordinator-raft-snapshot-threshold', '200', '--coordinator-raft-snapshot-interval', '2s'];

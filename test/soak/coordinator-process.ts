@@ -10,8 +10,9 @@
 import { createLogger } from '../../src/common/logging/index.ts';
 import { type StateEvent, startCoordinator } from '../../src/coordinator/index.ts';
 import { createProver } from '../../src/prover/index.ts';
-import { openSingleNodeLog, type ReplicatedLog, type StateMachine } from '../../src/raft/index.ts';
+import type { ReplicatedLog, StateMachine } from '../../src/raft/index.ts';
 import { openStore } from '../../src/store/index.ts';
+import { folderLog } from '../support/alone-log.ts';
 import type { FromCoordinator, Measurement, ToCoordinator } from './coordinator.ts';
 
 type Log = ReplicatedLog<readonly StateEvent[]>;
@@ -23,15 +24,13 @@ const say = (message: FromCoordinator): void => void process.send?.(message);
 const logger = createLogger({ level: 'warn', format: 'json', output: 'stderr' });
 const store = await openStore({ connectionString, logger, applicationName: 'soak-coordinator' });
 const prover = await createProver({ backend: 'wasm', threads: 1 });
-const watched = watchSnapshots(
-  await openSingleNodeLog({ dir: logDir, nodeId: 'soak', grpcAddress: '127.0.0.1:0', logger }),
-);
+const watched = watchSnapshots();
 const coordinator = await startCoordinator({
   id: 'soak',
   store,
   artifacts: store.artifacts,
   verifier: prover,
-  log: watched.log,
+  openLog: async (host) => watched.watch(await folderLog(logDir)(host)),
   grpcHost: '127.0.0.1',
   grpcPort: 0,
   httpHost: '127.0.0.1',
@@ -71,8 +70,8 @@ function measure(collect: boolean): Measurement {
       snapshotBytes,
       snapshotBytesMax,
       outbox,
-      appliedIndex: watched.log.status().appliedIndex,
-      snapshotIndex: watched.log.status().snapshotIndex,
+      appliedIndex: watched.status()?.appliedIndex ?? 0,
+      snapshotIndex: watched.status()?.snapshotIndex ?? 0,
       cpuMs: (after.user + after.system) / 1_000,
     },
   };
@@ -86,30 +85,36 @@ async function stop(): Promise<void> {
 }
 
 /** The log as it is, except that the state machine passes through our hands. */
-function watchSnapshots(real: Log): { log: Log; snapshotBytes(): number; takeLargest(): number } {
+function watchSnapshots() {
   let machine: StateMachine<readonly StateEvent[]> | undefined;
   let largest = 0;
+  let log: Log | undefined;
   const weigh = (snapshot: Uint8Array): Uint8Array => {
     largest = Math.max(largest, snapshot.length);
     return snapshot;
   };
-  const log: Log = {
-    start: (given) => {
-      machine = given;
-      return real.start({
-        apply: (entry) => given.apply(entry),
-        snapshot: () => weigh(given.snapshot()),
-        restore: (snapshot, index) => given.restore(snapshot, index),
-      });
-    },
-    propose: (data) => real.propose(data),
-    readIndex: () => real.readIndex(),
-    status: () => real.status(),
-    onStateChange: (listener) => real.onStateChange(listener),
-    close: () => real.close(),
+  const watch = (real: Log): Log => {
+    log = {
+      start: (given) => {
+        machine = given;
+        return real.start({
+          apply: (entry) => given.apply(entry),
+          snapshot: () => weigh(given.snapshot()),
+          restore: (snapshot, index) => given.restore(snapshot, index),
+        });
+      },
+      propose: (data) => real.propose(data),
+      readIndex: () => real.readIndex(),
+      status: () => real.status(),
+      onStateChange: (listener) => real.onStateChange(listener),
+      handOver: () => real.handOver(),
+      close: () => real.close(),
+    };
+    return log;
   };
   return {
-    log,
+    watch,
+    status: () => log?.status(),
     snapshotBytes: () => weigh(machine?.snapshot() ?? new Uint8Array()).length,
     takeLargest: () => {
       const taken = largest;

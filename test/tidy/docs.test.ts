@@ -32,13 +32,7 @@ describe('every error code', () => {
 describe('every setting', () => {
   it('is read by a launcher or a command', () => {
     const readers = files.filter((file) => /^src\/(cli|launch)\//.test(file.path)).map((file) => file.text);
-    /** These mean something only between coordinators; the table says that they have no effect yet. */
-    const between = ['raft_port', 'heartbeat_timeout', 'election_timeout', 'commit_timeout', 'max_append_entries'].map(
-      (k) => `coordinator.raft.${k}`,
-    );
-    const unread = SETTING_KEYS.filter(
-      (key) => !between.includes(key) && !readers.some((text) => text.includes(`'${key}'`)),
-    );
+    const unread = SETTING_KEYS.filter((key) => !readers.some((text) => text.includes(`'${key}'`)));
     assert.deepEqual(unread, []);
   });
 });

@@ -93,14 +93,15 @@ export class Projector {
   /** Writes what it can within `graceMs`; the rest stays in the outbox, which is on disk. */
   async close(graceMs: number): Promise<void> {
     if (this.#failures === 0) this.wake();
-    const timer = setTimeout(() => this.#stop(), graceMs);
-    if (this.#failures > 0) this.#stop();
+    const timer = setTimeout(() => this.stop(), graceMs);
+    if (this.#failures > 0) this.stop();
     await this.#running;
     clearTimeout(timer);
-    this.#stop();
+    this.stop();
   }
 
-  #stop(): void {
+  /** After the batch that is under way, if one is, nothing more is written. */
+  stop(): void {
     this.#closed = true;
     clearTimeout(this.#backoff?.timer);
     this.#backoff?.resolve();

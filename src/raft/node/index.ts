@@ -1,6 +1,8 @@
 /** One node of a replicated log of several: the core's host. See README.md. */
 export { createRaftAdminService } from './admin-service.ts';
+export { stayAlone } from './alone.ts';
 export { NotLeaderError } from './errors.ts';
+export type { ListedPeer } from './formation.ts';
 export type { Member, MemberRole } from './members.ts';
 export { MEMBERSHIP_RULES, type MembershipRules } from './membership.ts';
 export { createRaftMetrics, RAFT_METRICS, type RaftMetrics } from './metrics.ts';

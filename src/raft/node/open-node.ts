@@ -1,6 +1,7 @@
 /** Opens a node in a folder, with what is on by default. */
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import { DiskStallWatch, FreeSpaceGuard } from '../storage/index.ts';
+import type { ListedPeer } from './formation.ts';
 import { MEMBERSHIP_RULES } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import { FolderPlace } from './place.ts';
@@ -18,6 +19,8 @@ export interface OpenNodeOptions<Result> {
   readonly raftAddress: string;
   readonly clientAddress: string;
   readonly bootstrap?: boolean;
+  /** Those that are to be members, this node among them or not: a leader adds the ones that wait to be added. */
+  readonly peers?: readonly ListedPeer[];
   readonly connect: ConnectTransport;
   /** How long a follower waits without hearing from the leader; heartbeats come in a tenth of it. */
   readonly heartbeatTimeoutMs?: number;
@@ -74,6 +77,7 @@ export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Pr
     // Snapshots can be refused one by one; the log asks the guard through the driver, before anything is taken.
     place: new FolderPlace({ dir, nodeName: name, stallWatch: stall, ...(freeSpace && { freeSpace }) }),
     bootstrap: options.bootstrap ?? false,
+    peers: options.peers ?? [],
     connect: options.connect,
     heartbeatTimeoutMs,
     electionTimeoutMs,

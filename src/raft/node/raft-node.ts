@@ -14,6 +14,7 @@ import { checkMember, foreign } from './admission.ts';
 import { encodeCommand } from './command.ts';
 import { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
+import { Formation, type ListedPeer } from './formation.ts';
 import { idsOf, type Member, roleOf, strangerOf } from './members.ts';
 import { Membership, type MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
@@ -33,8 +34,10 @@ export interface RaftNodeOptions<Result> {
   /** host:port of the state machine's service; told to those who ask for the leader. */
   readonly clientAddress: string;
   readonly place: NodePlace;
-  /** Whether a place without a log begins a new cluster. Ignored where there is one. */
+  /** Whether a place without a log begins a new cluster. Ignored where there is one, and where `peers` have one. */
   readonly bootstrap: boolean;
+  /** Those that are to be members: a leader adds the ones that wait. */
+  readonly peers?: readonly ListedPeer[];
   readonly connect: ConnectTransport;
   readonly heartbeatTimeoutMs: number;
   readonly electionTimeoutMs: number;
@@ -86,30 +89,54 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 
   /** Takes the place and checks what is in it; `start` does the rest. */
   async open(): Promise<void> {
-    const { place, bootstrap, logger, name } = this.#options;
+    const { place } = this.#options;
     this.#open = await place.open();
-    if (this.#open !== undefined) {
-      const { nodeId, incarnationId } = this.#open.log.identity;
-      this.#incarnation = { nodeId, incarnationId };
+    if (this.#open === undefined) {
+      this.#incarnation = await place.incarnation();
       return;
     }
-    this.#incarnation = await place.incarnation();
-    if (!bootstrap) return;
-    const clusterId = randomUUID();
-    const { nodeId } = this.#incarnation;
-    this.#open = await place.create(clusterId, this.#incarnation, { ...EMPTY_CONF_STATE, voters: [nodeId] });
-    logger.info({ cluster_id: clusterId, node: name, incarnation: nodeId }, 'began a new cluster');
+    const { nodeId, incarnationId } = this.#open.log.identity;
+    this.#incarnation = { nodeId, incarnationId };
   }
 
   async start(machine: StateMachine<Result>): Promise<void> {
     if (this.#machine !== undefined) throw new ZkraftError('internal', 'the log was started twice');
     this.#machine = machine;
     this.#transport = await this.#options.connect(this);
+    if (this.#open === undefined && this.#options.bootstrap) await this.#begin();
     if (this.#open !== undefined) return await this.#run(this.#open);
     this.#options.logger.info(
       { node: this.#options.name, incarnation: this.#incarnation.nodeId },
-      'no log here, and no bootstrap: this node waits until a leader adds it',
+      'this node has no log, and waits until a leader adds it',
     );
+  }
+
+  /** A cluster of this node alone, unless the listed peers have one: then this node lost its log, and is new to them. */
+  async #begin(): Promise<void> {
+    const { place, logger, name } = this.#options;
+    const elsewhere = await this.#clusterOfPeers();
+    if (elsewhere !== undefined) {
+      logger.warn({ cluster_id: elsewhere }, 'this node was to begin a cluster, but its peers have one');
+      return;
+    }
+    // Who asked meanwhile may have made this node a member.
+    if (this.#open !== undefined || this.#joining !== undefined) return await this.#joining;
+    const clusterId = randomUUID();
+    const { nodeId } = this.#incarnation;
+    this.#open = await place.create(clusterId, this.#incarnation, { ...EMPTY_CONF_STATE, voters: [nodeId] });
+    logger.info({ cluster_id: clusterId, node: name, incarnation: nodeId }, 'began a new cluster');
+  }
+
+  async #clusterOfPeers(): Promise<string | undefined> {
+    const { peers = [], name } = this.#options;
+    const others = peers.filter((peer) => peer.name !== name);
+    const asked = others.map(async ({ raftAddress }) => {
+      const found = await this.#transport?.identify(raftAddress);
+      // One that was added this very moment may be the first whom this node hears of.
+      return found?.clusterId;
+    });
+    const answers = await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
+    return answers.find((clusterId) => clusterId !== undefined);
   }
 
   // Commands and reads.
@@ -291,6 +318,15 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     }
   }
 
+  async handOver(): Promise<void> {
+    if (this.#running?.driver.leads !== true || this.#running.state.confState.voters.length < 2) return;
+    const { logger } = this.#options;
+    await this.transferLeadership().then(
+      (to) => logger.info({ to }, 'leadership was handed over'),
+      (error: unknown) => logger.warn({ reason: ZkraftError.from(error).message }, 'leadership was not handed over'),
+    );
+  }
+
   // The end.
 
   close(): Promise<void> {
@@ -306,12 +342,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   async #shutDown(transfer: boolean): Promise<void> {
     const { logger } = this.#options;
     await this.#joining?.catch(() => {});
-    if (transfer && this.#running?.driver.leads === true) {
-      await this.transferLeadership().then(
-        (to) => logger.info({ to }, 'leadership was handed over'),
-        (error: unknown) => logger.warn({ reason: ZkraftError.from(error).message }, 'leadership was not handed over'),
-      );
-    }
+    if (transfer) await this.handOver();
     await this.#running?.driver.stop().catch(() => {});
     await this.#transport?.close();
     await this.#open?.log.close().catch((error: unknown) => logger.error({ err: error }, 'the log did not close'));
@@ -412,7 +443,10 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       state,
       transport,
       changed: () => this.#tell(),
-      ticked: () => void promotion.consider(),
+      ticked: () => {
+        void promotion.consider();
+        void formation.consider();
+      },
       failed: (error) => this.#options.onFatal(error),
     });
     const membership = new Membership<Result>({ driver, state, runtime, rules });
@@ -422,6 +456,18 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       membership,
       runtime,
       rules,
+      retryMs: heartbeatTimeoutMs,
+      logger,
+    });
+    const formation = new Formation({
+      peers: this.#options.peers ?? [],
+      self: this.#options.name,
+      leads: () => driver.leads && !driver.isHandingOver && state.appliedTerm === driver.term,
+      isChanging: () => membership.isChanging,
+      member: (name) => state.members.named(name),
+      identify: (address) => transport.identify(address),
+      add: (member) => membership.add(member),
+      now: runtime.now,
       retryMs: heartbeatTimeoutMs,
       logger,
     });

@@ -40,12 +40,12 @@ export function decodeIdentity(bytes: Uint8Array): LogIdentity {
   } catch {
     throw damaged('is no JSON');
   }
-  // The log of one node (`../single`), which has another form all through. Nothing is damaged.
+  // The log of coordinators that could only be alone, which had another form all through. Nothing is damaged.
   if (json.version === SINGLE_NODE_VERSION) {
     throw new ZkraftError(
       'config_invalid',
-      'the raft directory holds the log of a single node, which a node of a replicated log does not read; name another ' +
-        'directory',
+      'the raft directory holds the log of a coordinator from before clusters, which this version does not read. Let ' +
+        'the version that wrote it finish its tasks; then move the directory away, and begin with a new database',
       { field: 'raft_dir' },
     );
   }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { silentLogger } from '../../../src/common/logging/index.ts';
-import { openSingleNodeLog } from '../../../src/raft/index.ts';
 import { WITHOUT_OPENSSL } from '../../support/certificates.ts';
 import { type Finished, zkraft } from '../../support/cli.ts';
 import { type ChildNode, eventually, ProcessBed, retried } from '../../support/raft-processes.ts';
@@ -207,15 +206,10 @@ describe('zkraft raft when something is wrong', { skip: WITHOUT_OPENSSL }, () =>
     await refused(look('/nowhere'), 'config_invalid', 2, /\/nowhere does not exist/);
     await refused(look(bed.root), 'config_invalid', 2, /holds no replicated log; name the raft directory of a node/);
     const single = join(bed.root, 'single');
-    const log = await openSingleNodeLog<undefined>({
-      dir: single,
-      nodeId: 'a',
-      grpcAddress: 'a:1',
-      logger: silentLogger,
-    });
-    await log.start({ apply: () => undefined, snapshot: () => new Uint8Array(0), restore: () => {} });
-    await log.close();
-    await refused(look(single), 'config_invalid', 2, /holds the log of a single node/);
+    mkdirSync(join(single, 'log'), { recursive: true });
+    writeFileSync(join(single, 'log', 'CURRENT'), '');
+    writeFileSync(join(single, 'identity.json'), JSON.stringify({ version: 1, clusterId: 'c', nodeId: 'a' }));
+    await refused(look(single), 'config_invalid', 2, /holds the log of a coordinator from before clusters/);
     const info = ['raft', 'snapshot-info', '--dir', bed.dir('w'), '--json'];
     await refused(zkraft(info), 'config_invalid', 2, /waits to be added to a cluster, and has no log yet/);
   });

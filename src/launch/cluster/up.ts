@@ -1,0 +1,190 @@
+/**
+ * A cluster on this machine: coordinators, gateway and workers as processes of their own, mutual TLS between them, and a
+ * private PostgreSQL. For trying, and for breaking: whatever is killed is started again.
+ *
+ * Folder: `certs/` (an authority that is made for it), `config/` (the settings of each process, as an operator would
+ * write them), `logs/`, `postgres/`, `artifacts/`, and a folder for each process that keeps something.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { authorityFiles, writeAuthority, writeCertificate } from '../../certs/index.ts';
+import { type Logger, makeFolder, ZkraftError } from '../../common/index.ts';
+import { migrate, openStore, startPrivatePostgres } from '../../store/index.ts';
+import { publishKeys } from '../keys.ts';
+import { RunningGroup } from '../running.ts';
+import { type ClusterShape, certificatesDir, type PlannedProcess, planCluster } from './plan.ts';
+import { isAlive, lastRecord, orphansOf, removeRecord, writeRecord } from './record.ts';
+import { Supervised } from './supervised.ts';
+
+export interface ClusterOptions extends ClusterShape {
+  /** Depths whose keys are made before the cluster is ready. */
+  readonly depths: readonly number[];
+  /** What runs a command of ours: Node, and the program's main module. */
+  readonly main: { readonly command: string; readonly args: readonly string[] };
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (fraction: number, stage: string) => void;
+}
+
+export interface RunningCluster {
+  readonly dir: string;
+  readonly gatewayUrl: string;
+  readonly databaseUrl: string;
+  readonly processes: readonly PlannedProcess[];
+  /** Rejects when the database is gone. */
+  readonly done: Promise<never>;
+  close(): Promise<void>;
+}
+
+const CERTIFICATE_DAYS = 365;
+const AUTHORITY_DAYS = 3_650;
+const HOSTS = ['localhost', '127.0.0.1', '::1'];
+
+/** Rejects with `already_running`, `port_in_use`, `config_invalid`, `cluster_failed`, `postgres_failed`. */
+export async function launchCluster(options: ClusterOptions): Promise<RunningCluster> {
+  const { logger, signal, main } = options;
+  const dir = resolve(options.dir);
+  const plan = planCluster({ ...options, dir });
+  const group = new RunningGroup(logger);
+  const step = (fraction: number, stage: string): void => {
+    signal?.throwIfAborted();
+    options.onProgress?.(fraction, stage);
+  };
+  refuseSecond(dir);
+  try {
+    await refuseTakenPorts(plan);
+    await makeFolders(dir);
+    step(0, 'making certificates');
+    await makeCertificates(dir, plan);
+    await writeSettings(dir, plan);
+    step(0.02, 'starting PostgreSQL');
+    const abortable = signal === undefined ? {} : { signal };
+    const postgres = await startPrivatePostgres({ dir: join(dir, 'postgres'), logger, ...abortable });
+    group.addClosable('postgres', () => postgres.stop());
+    const done = postgres.exited.then((): never => {
+      throw new ZkraftError('postgres_failed', `the private PostgreSQL in ${dir} ended by itself; start again`);
+    });
+    done.catch(() => {});
+    await migrate(postgres.connectionString, 'up');
+    const store = await openStore({ connectionString: postgres.connectionString, logger });
+    await publishKeys({
+      dir: join(dir, 'artifacts'),
+      store,
+      depths: options.depths,
+      onProgress: (fraction, stage) => step(0.05 + 0.75 * fraction, stage),
+      ...abortable,
+    }).finally(() => store.close());
+
+    const gatewayUrl = plan.find(({ kind }) => kind === 'gateway')?.url ?? '';
+    const note = (): void =>
+      writeRecord(dir, {
+        pid: process.pid,
+        gatewayUrl,
+        databaseUrl: postgres.connectionString,
+        processes: plan.map(({ name, kind, url }, i) => {
+          const pid = processes[i]?.pid;
+          const files = { logFile: logFile(dir, name), settingsFile: settingsFile(dir, name) };
+          return { name, kind, url, ...files, ...(pid === undefined ? {} : { pid }) };
+        }),
+      });
+    const processes: Supervised[] = plan.map((planned) => {
+      const supervised = new Supervised({
+        name: planned.name,
+        command: main.command,
+        args: [...main.args, planned.kind, '--config', settingsFile(dir, planned.name), '--json'],
+        env: planned.usesDatabase ? { ...process.env, DATABASE_URL: postgres.connectionString } : process.env,
+        logFile: logFile(dir, planned.name),
+        logger,
+        started: note,
+      });
+      group.addClosable(planned.name, () => supervised.stop());
+      return supervised;
+    });
+    step(0.8, 'starting the coordinators');
+    const isCoordinator = (i: number): boolean => plan[i]?.kind === 'coordinator';
+    await Promise.all(processes.filter((_, i) => isCoordinator(i)).map((one) => one.start()));
+    step(0.9, 'starting gateway and workers');
+    await Promise.all(processes.filter((_, i) => !isCoordinator(i)).map((one) => one.start()));
+    step(1, 'ready');
+    return {
+      dir,
+      gatewayUrl,
+      databaseUrl: postgres.connectionString,
+      processes: plan,
+      done,
+      close: async () => {
+        await group.close();
+        removeRecord(dir);
+      },
+    };
+  } catch (error) {
+    await group.close();
+    removeRecord(dir);
+    throw error;
+  }
+}
+
+const settingsFile = (dir: string, name: string): string => join(dir, 'config', `${name}.yaml`);
+const logFile = (dir: string, name: string): string => join(dir, 'logs', `${name}.log`);
+
+function refuseSecond(dir: string): void {
+  const last = lastRecord(dir);
+  if (last === undefined) return;
+  if (isAlive(last.pid) || orphansOf(last).length > 0) {
+    throw new ZkraftError('already_running', `a cluster runs from ${dir}; stop it first: zkraft cluster down`);
+  }
+}
+
+async function makeFolders(dir: string): Promise<void> {
+  try {
+    await makeFolder(dir, 0o700);
+    for (const name of ['config', 'logs']) await mkdir(join(dir, name), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new ZkraftError('config_invalid', `--dir ${dir} cannot be made: ${(cause as Error).message}`, {
+      field: 'dir',
+      cause,
+    });
+  }
+}
+
+/** Those that are missing. */
+async function makeCertificates(dir: string, plan: readonly PlannedProcess[]): Promise<void> {
+  const certs = certificatesDir(dir);
+  const writing = { dir: certs, force: false, now: new Date() };
+  if (!existsSync(authorityFiles(certs).certFile)) {
+    await writeAuthority('zkraft cluster on this machine', { ...writing, days: AUTHORITY_DAYS });
+  }
+  for (const { certificate } of plan) {
+    if (certificate === undefined || existsSync(join(certs, `${certificate}.crt`))) continue;
+    await writeCertificate(certificate, HOSTS, { ...writing, days: CERTIFICATE_DAYS });
+  }
+}
+
+async function writeSettings(dir: string, plan: readonly PlannedProcess[]): Promise<void> {
+  for (const { name, settings } of plan) await writeFile(settingsFile(dir, name), stringify(settings), { mode: 0o600 });
+}
+
+/** Before anything is begun: else the last of ten processes says so. */
+async function refuseTakenPorts(plan: readonly PlannedProcess[]): Promise<void> {
+  for (const { name, ports } of plan) {
+    for (const port of ports) {
+      if (await isFree(port)) continue;
+      throw new ZkraftError(
+        'port_in_use',
+        `port ${port}, for ${name}, is in use; stop who listens there, or choose others: --first-port`,
+        { field: 'first-port' },
+      );
+    }
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,155 @@
+/** Three coordinators: who takes over, what it knows, and what the one before can still do. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { ZkraftError } from '../../src/common/index.ts';
+import type { RemoteError } from '../../src/common/rpc/index.ts';
+import { eventually } from '../raft/node/node-bed.ts';
+import { makeProofs, type Proofs } from './bed.ts';
+import { ClusterBed, served, TIMEOUT_MS } from './cluster-bed.ts';
+
+let proofs: Proofs;
+before(async () => {
+  proofs = await makeProofs();
+});
+after(() => proofs.close());
+
+const coded = (code: string) => (error: unknown) => (error as ZkraftError).code === code;
+
+const withCluster = (
+  name: string,
+  body: (bed: ClusterBed) => Promise<void>,
+  options: Parameters<typeof ClusterBed.start>[1] = {},
+): void => {
+  test(name, async () => {
+    const bed = await ClusterBed.start(proofs, options);
+    try {
+      await body(bed);
+      assert.deepEqual(bed.differences, [], 'all nodes have the same state at the same index');
+    } finally {
+      await bed.close();
+    }
+  });
+};
+
+describe('a cluster of coordinators', () => {
+  withCluster('comes together by itself, and any of its members names the leader', async (bed) => {
+    const leader = await bed.leader();
+    await bed.joined(leader, 'w1');
+    for (const seat of bed.seats.values()) {
+      if (seat === leader) continue;
+      await assert.rejects(bed.worker(seat, 'w2').register(), (error: unknown) => {
+        assert.ok(coded('not_leader')(error));
+        const { leaderId, leaderGrpcAddress } = error as RemoteError;
+        assert.deepEqual([leaderId, leaderGrpcAddress], [leader.name, `127.0.0.1:${leader.coordinator.grpcPort}`]);
+        return true;
+      });
+      assert.equal(seat.coordinator.status().workers.total, 1, 'followers know the workers');
+    }
+  });
+
+  withCluster('a proof begun under a leader that dies is accepted by the next, in the same attempt', async (bed) => {
+    const first = await bed.leader();
+    const worker = await bed.joined(first, 'w1');
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await worker.acknowledge(lease);
+    worker.stopBeating();
+    bed.network.isolate(first.name);
+    const next = await bed.leader([first.name]);
+    const back = bed.worker(next, 'w1');
+    const { keep } = await served(() => back.register({ heldLeases: [lease] }));
+    assert.deepEqual(keep, [lease], 'it is told to go on with it');
+    await back.complete(lease, proofs.proof, proofs.signals);
+    await eventually(() => row.status === 'completed');
+    assert.equal(row.attempt, 1);
+  });
+
+  withCluster('one that stops hands over, and its workers are told where to go on', async (bed) => {
+    const first = await bed.leader();
+    const worker = await bed.joined(first, 'w1');
+    await bed.stop(first.name);
+    await worker.until(() => worker.streamEnd !== undefined);
+    const { code, leaderGrpcAddress } = worker.streamEnd as RemoteError;
+    const next = await bed.leader();
+    assert.deepEqual([code, leaderGrpcAddress], ['not_leader', `127.0.0.1:${next.coordinator.grpcPort}`]);
+  });
+
+  withCluster('results that the last leader could not write are written by the next, once', async (bed) => {
+    const first = await bed.leader();
+    const worker = await bed.joined(first, 'w1');
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await eventually(() => bed.seats.get(first.name)?.coordinator.status().outbox === 0);
+    bed.store.away = true;
+    await worker.complete(lease, proofs.proof, proofs.signals);
+    assert.notEqual(row.status, 'completed');
+    bed.network.isolate(first.name);
+    const next = await bed.leader([first.name]);
+    await eventually(() => next.coordinator.status().outbox === 1);
+    bed.store.away = false;
+    await eventually(() => row.status === 'completed');
+    await eventually(() => next.coordinator.status().outbox === 0);
+    assert.equal(row.history.filter((status) => status === 'completed').length, 1);
+  });
+
+  withCluster('one cut off from the others decides nothing, and what it hears of has no effect', async (bed) => {
+    const first = await bed.leader();
+    const worker = await bed.joined(first, 'w1');
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await worker.acknowledge(lease);
+    await eventually(() => first.coordinator.status().outbox === 0);
+    const { projections } = bed.store;
+    bed.network.isolate(first.name);
+    const report = worker.complete(lease, proofs.proof, proofs.signals);
+    await assert.rejects(report, (error: unknown) => {
+      // Not "the lease is over", on which the worker would drop the proof.
+      assert.ok(['outcome_unknown', 'not_leader', 'internal'].includes((error as ZkraftError).code), String(error));
+      return true;
+    });
+    await assert.rejects(worker.heartbeat([lease]), coded('not_leader'));
+    const next = await bed.leader([first.name]);
+    const back = bed.worker(next, 'w1');
+    await served(() => back.register({ heldLeases: [lease] }));
+    assert.equal(bed.store.projections, projections, 'nothing was written by the one that was cut off');
+    await back.complete(lease, proofs.proof, proofs.signals);
+    bed.network.heal();
+    await eventually(() => first.node.status().state === 'Follower');
+    await eventually(() => first.node.status().appliedIndex === next.node.status().appliedIndex);
+    await eventually(() => row.status === 'completed');
+    assert.equal(row.history.filter((status) => status === 'completed').length, 1);
+  });
+
+  withCluster('one that returns catches up, from the log or from a snapshot', async (bed) => {
+    const first = await bed.leader();
+    const away = [...bed.seats.keys()].find((name) => name !== first.name) as string;
+    await bed.stop(away);
+    const worker = await bed.joined(first, 'w1', 16);
+    for (let round = 0; round < 30; round += 1) {
+      const row = bed.submit();
+      await worker.until(() => worker.assignments.some(({ lease }) => lease?.taskId === row.id));
+      const { lease } = worker.assignments.find((one) => one.lease?.taskId === row.id) ?? {};
+      assert.ok(lease);
+      await worker.complete(lease, proofs.proof, proofs.signals);
+    }
+    assert.ok(first.node.status().snapshotIndex > 60, 'what it lacks is not in the log any more');
+    const back = await bed.run(away);
+    await eventually(() => back.node.status().appliedIndex === first.node.status().appliedIndex);
+    assert.ok(back.node.status().snapshotIndex > 0);
+  });
+
+  withCluster('leases of a leader that goes are given a full period by the next', async (bed) => {
+    const first = await bed.leader();
+    const worker = await bed.joined(first, 'w1');
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await worker.acknowledge(lease);
+    worker.stopBeating();
+    bed.network.isolate(first.name);
+    const next = await bed.leader([first.name]);
+    const ledMs = performance.now();
+    await eventually(() => row.history.includes('pending'));
+    assert.ok(performance.now() - ledMs > 600 - TIMEOUT_MS, 'not before a heartbeat timeout of the new leader');
+    await eventually(() => next.coordinator.status().workers.total === 0);
+  });
+});
