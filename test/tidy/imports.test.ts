@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   worker: ['prover', 'common'],
   gateway: ['store', 'prover', 'common'],
   coordinator: ['store', 'raft', 'prover', 'common'],
-  launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'config', 'common'],
+  launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'certs', 'config', 'common'],
   bench: ['prover', 'raft', 'common'],
   cli: ['launch', 'client', 'certs', 'store', 'prover', 'config', 'common', 'bench'],
 };

@@ -8,21 +8,21 @@
 import { randomUUID } from 'node:crypto';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Applied, RaftState, ReplicatedLog, StateMachine } from '../replicated-log.ts';
-import { chooseSnapshot, type DiskStallWatch, type FreeSpaceGuard, type SnapshotStore } from '../storage/index.ts';
+import type { DiskStallWatch, FreeSpaceGuard, SnapshotStore } from '../storage/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
 import { checkMember, foreign } from './admission.ts';
+import { assemble, type Running } from './assembly.ts';
 import { encodeCommand } from './command.ts';
-import { Driver } from './driver.ts';
+import type { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
-import { Formation, type ListedPeer } from './formation.ts';
+import type { ListedPeer } from './formation.ts';
 import { idsOf, type Member, roleOf, strangerOf } from './members.ts';
-import { Membership, type MembershipRules } from './membership.ts';
+import type { MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
 import type { ConnectTransport, NodeTransport, PeerIdentity, Refusal, Runtime, TransportHost } from './ports.ts';
-import { Promotion } from './promotion.ts';
 import type { ProposalLimits } from './proposals.ts';
-import { ReplicatedState, type ResultCodec } from './replicated-state.ts';
+import type { ResultCodec } from './replicated-state.ts';
 import type { SnapshotPolicy } from './snapshot-policy.ts';
 import type { NodeMeasures, NodeStatus, PeerStatus, SnapshotInfo } from './status.ts';
 import { transferLeadership, until } from './transfer.ts';
@@ -62,13 +62,6 @@ export interface RaftNodeOptions<Result> {
 export interface CommandOptions {
   /** Applied once, however often it is proposed. Of one session one command may be on its way at a time. */
   readonly session?: { readonly id: number; readonly sequence: number };
-}
-
-/** What there is once a log is open. */
-interface Running<Result> extends OpenPlace {
-  readonly driver: Driver<Result>;
-  readonly state: ReplicatedState<Result>;
-  readonly membership: Membership<Result>;
 }
 
 export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
@@ -420,63 +413,24 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
 
   // How it runs.
 
-  async #run({ log, store }: OpenPlace): Promise<void> {
-    const { logger, runtime, membership: rules, heartbeatTimeoutMs, electionTimeoutMs } = this.#options;
+  async #run(open: OpenPlace): Promise<void> {
+    const { electionTimeoutMs } = this.#options;
     const machine = this.#machine;
     const transport = this.#transport;
     if (machine === undefined || transport === undefined) throw stopping();
-    const state = new ReplicatedState<Result>(machine, this.#options.codec);
-    const sound = await chooseSnapshot(log, store, (error) => logger.error({ err: error }, 'passed over a snapshot'));
-    if (sound === undefined) state.begin(log.initialState().confState);
-    else {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of store.read(sound.metadata)) chunks.push(chunk);
-      state.restore(Buffer.concat(chunks), sound.metadata);
-      transport.setMembers(state.members.all());
-    }
-    const driver: Driver<Result> = new Driver<Result>({
-      ...this.#options,
-      id: log.identity.nodeId,
-      self: this.#self(),
-      log,
-      store,
-      state,
+    const running = await assemble(this.#options, {
+      open,
+      machine,
       transport,
+      self: this.#self(),
       changed: () => this.#tell(),
-      ticked: () => {
-        void promotion.consider();
-        void formation.consider();
-      },
-      failed: (error) => this.#options.onFatal(error),
     });
-    const membership = new Membership<Result>({ driver, state, runtime, rules });
-    const promotion = new Promotion<Result>({
-      driver,
-      state,
-      membership,
-      runtime,
-      rules,
-      retryMs: heartbeatTimeoutMs,
-      logger,
-    });
-    const formation = new Formation({
-      peers: this.#options.peers ?? [],
-      self: this.#options.name,
-      leads: () => driver.leads && !driver.isHandingOver && state.appliedTerm === driver.term,
-      isChanging: () => membership.isChanging,
-      member: (name) => state.members.named(name),
-      identify: (address) => transport.identify(address),
-      add: (member) => membership.add(member),
-      now: runtime.now,
-      retryMs: heartbeatTimeoutMs,
-      logger,
-    });
-    this.#running = { log, store, driver, state, membership };
+    this.#running = running;
     this.onStateChange(({ state: now }) => {
       if (now === 'Leader') void this.#announceSelf(electionTimeoutMs);
     });
-    await driver.start();
-    if (driver.end !== undefined) throw stopping();
+    await running.driver.start();
+    if (running.driver.end !== undefined) throw stopping();
   }
 
   /** After an election: what this node is called, and where it is, belongs into the record. */
