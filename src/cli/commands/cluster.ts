@@ -154,6 +154,7 @@ export const cluster: CommandModule = {
       .command(up)
       .command(status)
       .command(down)
+      .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .demandCommand(1, 'Name what to do: up, status or down.')
       .example('$0 cluster up', 'A cluster on 127.0.0.1:8080'),
   handler: () => {},
