@@ -404,6 +404,7 @@ class CoordinatorNode implements Coordinator {
       state: 'Follower',
       nodeId: this.#options.id,
       clusterId: '',
+      succeeds: [],
       leaderId: undefined,
       leaderAddress: undefined,
       term: 0,

@@ -62,6 +62,8 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
                 server.addService(raftAdmin.RaftAdminServiceService, createRaftAdminService(node, logger)),
             }),
       heartbeatTimeoutMs: config.ms('coordinator.raft.heartbeat_timeout'),
+      // Who is listed is expected: it need not be watched for long before it may vote.
+      ...(peers.length > 1 && { promoteInTouchMs: 2 * config.ms('coordinator.raft.heartbeat_timeout') }),
       electionTimeoutMs: config.ms('coordinator.raft.election_timeout'),
       commitTimeoutMs: config.ms('coordinator.raft.commit_timeout'),
       maxAppendEntries: config.get('coordinator.raft.max_append_entries'),

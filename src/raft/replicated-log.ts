@@ -26,6 +26,8 @@ export interface LogStatus {
   readonly state: RaftState;
   readonly nodeId: string;
   readonly clusterId: string;
+  /** Clusters that were lost and that this one was recovered from, the latest last. */
+  readonly succeeds: readonly string[];
   readonly leaderId: string | undefined;
   /** gRPC address of the leader's worker service. */
   readonly leaderAddress: string | undefined;

@@ -18,7 +18,7 @@ export {
   removePrivatePostgres,
   startPrivatePostgres,
 } from './private-postgres/index.ts';
-export { PAGE_ROWS_MAX, PROJECTION_ROWS_MAX } from './scheduling.ts';
+export { PAGE_ROWS_MAX, PROJECTION_ROWS_MAX, PROJECTION_SESSION } from './scheduling.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
 export { isTerminal, treeId } from './task-rows.ts';
 export { TREE_LEAVES_MAX } from './tasks.ts';

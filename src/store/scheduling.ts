@@ -22,6 +22,8 @@ import type {
 
 const INSERTED_CHANNEL = 'zkraft_task_inserted';
 const CANCEL_CHANNEL = 'zkraft_task_cancel';
+/** By which a leader finds the session of the one before. */
+export const PROJECTION_SESSION = 'zkraft projection';
 /** A statement of this size stays far below the statement timeout. */
 export const PROJECTION_ROWS_MAX = 2_000;
 export const PAGE_ROWS_MAX = 10_000;
@@ -36,6 +38,14 @@ CROSS JOIN LATERAL (
   ORDER BY tasks.created_at, tasks.id LIMIT $1
 ) AS ready
 ORDER BY ready.priority DESC, ready.created_at, ready.id`;
+
+/** The epoch rises, so that whatever was written before is older than all that is written from now on. */
+const ADOPT = `UPDATE cluster SET cluster_id = $1, epoch = epoch + 1, cursor = 0 WHERE cluster_id = $2`;
+
+/** Of this database and role alone: nobody may end the sessions of others, nor would want to. */
+const END_OTHERS = `
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = $1 AND pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user`;
 
 const PROJECT = `
 WITH moved AS (
@@ -70,13 +80,23 @@ WITH moved AS (
 )
 SELECT epoch FROM moved`;
 
+export interface SchedulingParts {
+  readonly database: Database;
+  /** Of one connection, under the name `PROJECTION_SESSION`. */
+  readonly projection: Database;
+  readonly listener: Listener;
+  readonly logger: Logger;
+}
+
 export class PgSchedulingStore implements SchedulingStore {
   readonly #database: Database;
+  readonly #projection: Database;
   readonly #listener: Listener;
   readonly #logger: Logger;
 
-  constructor(database: Database, listener: Listener, logger: Logger) {
+  constructor({ database, projection, listener, logger }: SchedulingParts) {
     this.#database = database;
+    this.#projection = projection;
     this.#listener = listener;
     this.#logger = logger;
   }
@@ -180,15 +200,19 @@ export class PgSchedulingStore implements SchedulingStore {
     };
   }
 
-  async claimCluster(clusterId: string): Promise<ClusterRow> {
-    await this.#database.query(
-      'claiming the database',
-      'INSERT INTO cluster (cluster_id) VALUES ($1) ON CONFLICT (singleton) DO NOTHING',
-      [clusterId],
-    );
-    const found = await this.#cluster();
-    if (found?.clusterId !== clusterId) throw foreignCluster(found, clusterId);
-    return found;
+  async claimCluster(clusterId: string, succeeds: readonly string[] = []): Promise<ClusterRow> {
+    const found = (await this.#cluster()) ?? (await this.#foundCluster(clusterId));
+    if (found === undefined || ![clusterId, ...succeeds].includes(found.clusterId)) {
+      throw foreignCluster(found, clusterId);
+    }
+    // Only now, for it may be the leader of another cluster; and before anything waits for what that session holds.
+    await this.#projection.query('ending the session of the leader before', END_OTHERS, [PROJECTION_SESSION]);
+    if (found.clusterId !== clusterId) {
+      await this.#projection.query('adopting the database of a lost cluster', ADOPT, [clusterId, found.clusterId]);
+    }
+    const claimed = await this.#cluster();
+    if (claimed?.clusterId !== clusterId) throw foreignCluster(claimed, clusterId);
+    return claimed;
   }
 
   async project(
@@ -205,7 +229,7 @@ export class PgSchedulingStore implements SchedulingStore {
       );
     }
     if (cursor < expectedCursor) throw new ZkraftError('internal', 'the cursor cannot go back');
-    const moved = await this.#database.query('projecting the log', PROJECT, [
+    const moved = await this.#projection.query('projecting the log', PROJECT, [
       cluster.clusterId,
       cluster.epoch,
       expectedCursor,
@@ -227,6 +251,16 @@ export class PgSchedulingStore implements SchedulingStore {
       "SELECT count(*) AS tasks FROM tasks WHERE status = 'pending'",
     );
     return Number(row?.tasks ?? 0);
+  }
+
+  /** Only where there is no row yet: it would wait for whoever has just changed one. */
+  async #foundCluster(clusterId: string): Promise<ClusterRow | undefined> {
+    await this.#projection.query(
+      'claiming the database',
+      'INSERT INTO cluster (cluster_id) VALUES ($1) ON CONFLICT (singleton) DO NOTHING',
+      [clusterId],
+    );
+    return await this.#cluster();
   }
 
   async #cluster(): Promise<ClusterRow | undefined> {

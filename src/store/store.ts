@@ -11,7 +11,7 @@ import type { DatabaseOptions } from './connection.ts';
 import { Database } from './database.ts';
 import { Listener } from './listener.ts';
 import { assertSchemaCurrent } from './migrations/index.ts';
-import { PgSchedulingStore } from './scheduling.ts';
+import { PgSchedulingStore, PROJECTION_SESSION } from './scheduling.ts';
 import { PgTaskControl } from './task-control.ts';
 import { PgTaskStories } from './task-story.ts';
 import { endedTasks, PgTaskStore } from './tasks.ts';
@@ -22,7 +22,7 @@ export interface StoreOptions extends DatabaseOptions {
   readonly logger?: Logger;
   /** As PostgreSQL shows it in pg_stat_activity. */
   readonly applicationName?: string;
-  /** Default 25; one more listens for notifications. */
+  /** Default 25; one more listens for notifications, and a coordinator that leads has one more for what it decides. */
   readonly maxConnections?: number;
   /** Kept open while nothing is to be done. Default 5. */
   readonly idleConnections?: number;
@@ -87,7 +87,20 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const control = new PgTaskControl(database);
   const tasks = new PgTaskStore(database, waiters, control);
   const stories = new PgTaskStories(database);
-  const scheduling = new PgSchedulingStore(database, listener, logger);
+  // A session of its own, by whose name the next leader finds it and ends it; opened when it is needed.
+  const projection = new Database(
+    options,
+    {
+      maxConnections: 1,
+      idleConnections: 0,
+      connectionLifetimeMs: options.connectionLifetimeMs ?? 300_000,
+      statementTimeoutMs: options.statementTimeoutMs ?? 2_000,
+      queueMax: 16,
+      applicationName: PROJECTION_SESSION,
+    },
+    logger,
+  );
+  const scheduling = new PgSchedulingStore({ database, projection, listener, logger });
   const blobs = new PgBlobStore(database, options.blobBytesMax ?? BLOB_BYTES_MAX);
   let closing: Promise<void> | undefined;
   return {
@@ -107,7 +120,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     onInserted: (heard) => scheduling.onInserted(heard),
     cancelRequests: (afterId, limit) => scheduling.cancelRequests(afterId, limit),
     onCancelRequested: (heard) => scheduling.onCancelRequested(heard),
-    claimCluster: (clusterId) => scheduling.claimCluster(clusterId),
+    claimCluster: (clusterId, succeeds) => scheduling.claimCluster(clusterId, succeeds),
     project: (cluster, expectedCursor, cursor, rows, story) =>
       scheduling.project(cluster, expectedCursor, cursor, rows, story),
     countPending: () => scheduling.countPending(),
@@ -121,6 +134,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       closing ??= (async () => {
         waiters.close();
         await listener.close();
+        await projection.close();
         await database.close();
       })();
       return closing;

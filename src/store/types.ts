@@ -214,8 +214,11 @@ export interface SchedulingStore {
   cancelRequests(afterId: string | undefined, limit: number): Promise<readonly CancelRequest[]>;
   /** Like `onInserted`, for requests to cancel. */
   onCancelRequested(listener: () => void): () => void;
-  /** Adopts an unowned database for this cluster, or checks that it is ours: `foreign_cluster`. */
-  claimCluster(clusterId: string): Promise<ClusterRow>;
+  /**
+   * Adopts an unowned database for this cluster, or one of a cluster that it `succeeds`, or checks that it is ours:
+   * `foreign_cluster`. Whoever else was projecting into it is cut off.
+   */
+  claimCluster(clusterId: string, succeeds?: readonly string[]): Promise<ClusterRow>;
   /**
    * One transaction: fenced rows, the story they belong to, and the cursor from `expectedCursor` to `cursor`. False
    * when the cursor differs.

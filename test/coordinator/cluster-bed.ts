@@ -10,7 +10,7 @@ import {
   type StateEvent,
   startCoordinator,
 } from '../../src/coordinator/index.ts';
-import { openRaftNode, type RaftNode, type StateMachine } from '../../src/raft/index.ts';
+import { type ListedPeer, openRaftNode, type RaftNode, type StateMachine } from '../../src/raft/index.ts';
 import { LocalNetwork } from '../raft/node/local-network.ts';
 import { eventually } from '../raft/node/node-bed.ts';
 import { type Proofs, QUICK } from './bed.ts';
@@ -38,6 +38,8 @@ export class ClusterBed {
   readonly proofs: Proofs;
   /** What two nodes had at one index, if it was not the same. */
   readonly differences: string[] = [];
+  /** Who wrote to the database while it was no leader. */
+  readonly wroteWithoutLeading: string[] = [];
   readonly #root = mkdtempSync(join(tmpdir(), 'zkraft-cluster-'));
   readonly #options: Partial<CoordinatorOptions>;
   readonly #hashes = new Map<number, string>();
@@ -56,12 +58,21 @@ export class ClusterBed {
     this.#options = options;
   }
 
+  folder(name: string): string {
+    return join(this.#root, name);
+  }
+
+  /** What comes is another cluster's. */
+  forgetHistory(): void {
+    this.#hashes.clear();
+  }
+
   /** On its folder of before, if it had one. */
-  async run(name: string): Promise<Seat> {
+  async run(name: string, more: { readonly peers?: readonly ListedPeer[] } = {}): Promise<Seat> {
     let node: RaftNode<Result> | undefined;
     const coordinator = await startCoordinator({
       id: name,
-      store: this.store,
+      store: this.#watchedStore(name, () => node),
       artifacts: this.proofs.artifacts,
       verifier: this.proofs.verifier,
       grpcHost: '127.0.0.1',
@@ -73,7 +84,7 @@ export class ClusterBed {
       ...this.#options,
       openLog: async ({ clientAddress, logger }) => {
         node = await openRaftNode<Result>({
-          dir: join(this.#root, name),
+          dir: this.folder(name),
           name,
           raftAddress: name,
           clientAddress,
@@ -88,6 +99,7 @@ export class ClusterBed {
           freeBytesMin: 0,
           logger,
           onFatal: (error) => this.differences.push(`${name} ended: ${error.message}`),
+          ...more,
         });
         return this.#compared(name, node);
       },
@@ -137,6 +149,22 @@ export class ClusterBed {
     this.network.heal();
     await Promise.all([...this.seats.keys()].map((name) => this.stop(name)));
     rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  #watchedStore(name: string, node: () => RaftNode<Result> | undefined): FakeStore {
+    const { store } = this;
+    const project: FakeStore['project'] = (...args) => {
+      const state = node()?.status().state;
+      if (state !== 'Leader') this.wroteWithoutLeading.push(`${name}, ${state}`);
+      return store.project(...args);
+    };
+    return new Proxy(store, {
+      get: (target, key) => {
+        if (key === 'project') return project;
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
   }
 
   /** The node, with every state that it comes to held against that of the others at the same index. */

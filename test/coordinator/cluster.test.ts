@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { ZkraftError } from '../../src/common/index.ts';
 import type { RemoteError } from '../../src/common/rpc/index.ts';
+import { recoverFolder } from '../../src/raft/index.ts';
 import { eventually } from '../raft/node/node-bed.ts';
 import { makeProofs, type Proofs } from './bed.ts';
 import { ClusterBed, served, TIMEOUT_MS } from './cluster-bed.ts';
@@ -25,6 +26,7 @@ const withCluster = (
     try {
       await body(bed);
       assert.deepEqual(bed.differences, [], 'all nodes have the same state at the same index');
+      assert.deepEqual(bed.wroteWithoutLeading, [], 'nobody writes who does not lead');
     } finally {
       await bed.close();
     }
@@ -137,6 +139,30 @@ describe('a cluster of coordinators', () => {
     await eventually(() => back.node.status().appliedIndex === first.node.status().appliedIndex);
     assert.ok(back.node.status().snapshotIndex > 0);
   });
+
+  withCluster(
+    'two of three are lost for good: the third is recovered, and the database is its own from then on',
+    async (bed) => {
+      const first = await bed.leader();
+      const worker = await bed.joined(first, 'w1');
+      const row = bed.submit();
+      const { lease } = await worker.assignment();
+      await worker.acknowledge(lease);
+      await eventually(() => row.status === 'assigned');
+      const lost = bed.store.cluster?.clusterId;
+      for (const name of ['c1', 'c2', 'c3']) await bed.stop(name);
+      const recovered = await recoverFolder({ dir: bed.folder('c2'), consent: true });
+      bed.forgetHistory();
+      const alone = await bed.run('c2', { peers: [] });
+      const back = bed.worker(alone, 'w1');
+      const { keep } = await served(() => back.register({ heldLeases: [lease] }));
+      assert.deepEqual(keep, [lease]);
+      await back.complete(lease, proofs.proof, proofs.signals);
+      await eventually(() => row.status === 'completed');
+      assert.deepEqual([bed.store.cluster?.clusterId, bed.store.cluster?.epoch], [recovered.clusterId, 2]);
+      assert.equal(recovered.oldClusterId, lost);
+    },
+  );
 
   withCluster('leases of a leader that goes are given a full period by the next', async (bed) => {
     const first = await bed.leader();

@@ -168,9 +168,12 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     };
   }
 
-  async claimCluster(clusterId: string): Promise<ClusterRow> {
+  async claimCluster(clusterId: string, succeeds: readonly string[] = []): Promise<ClusterRow> {
     await this.#reach();
     this.cluster ??= { clusterId, epoch: 1, cursor: 0 };
+    if (succeeds.includes(this.cluster.clusterId)) {
+      this.cluster = { clusterId, epoch: this.cluster.epoch + 1, cursor: 0 };
+    }
     if (this.cluster.clusterId !== clusterId) {
       throw new ZkraftError('foreign_cluster', `the database belongs to ${this.cluster.clusterId}; adopt it`);
     }

@@ -287,6 +287,7 @@ describe('the log', () => {
         state: 'Follower',
         nodeId: 'n1',
         clusterId: 'c',
+        succeeds: [],
         leaderId: 'n2',
         leaderAddress: '10.0.0.2:9090',
         term: 3,

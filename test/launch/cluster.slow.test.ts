@@ -1,6 +1,7 @@
 /** `zkraft cluster`: what a user does with it, and what it does when parts of it are killed. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type Task } from '../../src/client/index.ts';
 import { zkraft } from '../support/cli.ts';
 import { ClusterUnderTest } from '../support/cluster.ts';
@@ -10,7 +11,7 @@ const LEAVES = Array.from({ length: 16 }, (_, i) => BigInt(101 + i));
 describe('zkraft cluster', () => {
   let cluster: ClusterUnderTest;
   before(async () => {
-    cluster = await ClusterUnderTest.start('--depths', '4', '--raft-timeout', '500ms');
+    cluster = await ClusterUnderTest.start('--depths', '4');
   });
   after(() => cluster.remove());
 
@@ -55,6 +56,44 @@ describe('zkraft cluster', () => {
     assert.notEqual(back?.pid, leader.pid);
   });
 
+  it('has a proof accepted by the next leader within three seconds of a kill, and answers submits all along', async (t) => {
+    const { pid } = await cluster.leader();
+    const answers: { readonly status: number; readonly retryAfter: string | null; readonly taskId?: string }[] = [];
+    let isOver = false;
+    const submitting = (async () => {
+      for (let i = 0; !isOver; i += 1) {
+        const answer = await fetch(`${cluster.gatewayUrl}/api/v1/tasks/merkle`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ leaves: LEAVES.map(String), leaf_index: i % 16, depth: 4, fresh: true }),
+        });
+        const { task_id: taskId } = (await answer.json()) as { task_id?: string };
+        answers.push({
+          status: answer.status,
+          retryAfter: answer.headers.get('retry-after'),
+          ...(taskId === undefined ? {} : { taskId }),
+        });
+        await sleep(125);
+      }
+    })();
+    await sleep(2_000);
+    process.kill(pid, 'SIGKILL');
+    const killedMs = Date.now();
+    await sleep(6_000);
+    isOver = true;
+    await submitting;
+    assert.deepEqual(
+      answers.filter(({ status, retryAfter }) => status !== 202 && !(status === 503 && retryAfter !== null)),
+      [],
+    );
+    const tasks = await Promise.all(answers.flatMap(({ taskId }) => (taskId === undefined ? [] : ended(taskId))));
+    assert.ok(tasks.every(({ status }) => status === 'completed'));
+    const completedMs = tasks.map(({ completedAt }) => Date.parse(completedAt ?? '')).filter((ms) => ms >= killedMs);
+    const firstMs = Math.min(...completedMs) - killedMs;
+    t.diagnostic(`${answers.length} submits, first proof accepted ${firstMs} ms after the kill`);
+    assert.ok(firstMs <= 3_000, `${firstMs} ms`);
+  });
+
   it('is shown to the commands that speak to coordinators and peers, with its certificates', async () => {
     const certs = (name: string) => ({
       WORKER_TLS_CA_FILE: `${cluster.dir}/certs/ca.crt`,
@@ -85,7 +124,7 @@ describe('zkraft cluster', () => {
     const down = await zkraft(['cluster', 'down', '--dir', cluster.dir, '--json']);
     assert.equal(down.code, 0, down.stdout);
     assert.equal((await zkraft(['cluster', 'status', '--dir', cluster.dir])).code, 4);
-    await cluster.up('--depths', '4', '--raft-timeout', '500ms');
+    await cluster.up('--depths', '4');
     assert.equal((await ended(taskId)).status, 'completed');
     assert.equal(await cluster.stop(), 0);
   });

@@ -7,8 +7,8 @@ import { type ChaosResult, runChaos } from './chaos.ts';
 import { reportLines, withProofsInFlight } from './chaos-report.ts';
 
 const SEED = Number(process.env.ZKRAFT_CHAOS_SEED ?? 20);
-const TASKS = 45;
-const FAULTS = 15;
+const TASKS = 63;
+const FAULTS = 21;
 const LIMIT_MS = 8 * 60_000;
 const WITHOUT_PROC = existsSync('/proc/self/stat') ? false : 'needs /proc to find the processes of PostgreSQL';
 

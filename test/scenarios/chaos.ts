@@ -80,7 +80,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
 async function runOn(network: Network, options: ChaosOptions, abort: AbortController): Promise<ChaosResult> {
   const { seed, tasks, say } = options;
-  say('starting PostgreSQL, coordinator, gateway and two workers; making keys');
+  say('starting PostgreSQL, three coordinators, gateway and two workers; making keys');
   await network.start();
   const begunMs = performance.now();
   const { strikes, load } = await strikeUnderLoad(network, options, abort);

@@ -1,5 +1,5 @@
 /**
- * A whole network of separate processes on one machine: PostgreSQL, coordinator, gateway, two workers.
+ * A whole network of separate processes on one machine: PostgreSQL, three coordinators, gateway, two workers.
  *
  * Ports and folders stay the same over restarts, as in production. All is kept in one temp folder, logs too, which
  * `remove` removes; until then it can be looked at.
@@ -8,10 +8,12 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client as PgClient } from 'pg';
+import { writeAuthority, writeCertificate } from '../../src/certs/index.ts';
 import { migrate, removePrivatePostgres } from '../../src/store/index.ts';
 import { Children } from './child-program.ts';
-import { CommandPart, MAIN, type Part, type PartName, PostgresPart } from './parts.ts';
+import { COORDINATORS, CommandPart, MAIN, type Part, type PartName, PostgresPart } from './parts.ts';
 
 export interface NetworkOptions {
   /** Depths that get keys. */
@@ -24,25 +26,38 @@ const TIMES = ['--coordinator-heartbeat-interval', '500ms', '--coordinator-heart
 const QUEUE = ['--coordinator-poll-interval', '500ms', '--coordinator-cleanup-interval', '2s'];
 /** The most that can be set: faults are no fault of the tasks, and the scenario strikes far more often than life. */
 const ATTEMPTS = ['--coordinator-max-attempts', '100'];
+/** Half of the usual: a machine with much else to do, and a scenario that has many elections in it. */
+const RAFT_TIMEOUT = '500ms';
+const CERTIFICATE_DAYS = 2;
+const HOSTS = ['localhost', '127.0.0.1'];
 const QUERY_LIMIT_MS = 5_000;
 const HEALTH_LIMIT_MS = 3_000;
 const SETUP_LIMIT_MS = 300_000;
+/** Two coordinators are started, added, and watched for a while before they vote. */
+const FORMED_LIMIT_MS = 90_000;
+const LOOK_AGAIN_MS = 100;
+
+interface Health {
+  readonly raft: { readonly state: string; readonly is_leader: boolean; readonly term: number };
+  readonly capacity: { readonly used: number };
+}
 
 export class Network {
   readonly dir: string;
   readonly gatewayUrl: string;
   readonly parts: ReadonlyMap<PartName, Part>;
   readonly #postgres: PostgresPart;
-  readonly #coordinatorUrl: string;
+  readonly #coordinatorUrls: readonly string[];
   readonly #depths: readonly number[];
   readonly #children = new Children();
 
   private constructor(dir: string, ports: readonly number[], options: NetworkOptions) {
-    const [grpc = 0, status = 0, http = 0] = ports;
+    const [http = 0, ...others] = ports;
+    const portsOf = (i: number) => others.slice(3 * i, 3 * i + 3) as [number, number, number];
     this.dir = dir;
     this.#depths = options.depths;
     this.gatewayUrl = `http://127.0.0.1:${http}`;
-    this.#coordinatorUrl = `http://127.0.0.1:${status}`;
+    this.#coordinatorUrls = COORDINATORS.map((_, i) => `http://127.0.0.1:${portsOf(i)[1]}`);
     const watched = (name: string) => ({
       logFile: join(dir, `${name}.log`),
       children: this.#children,
@@ -50,22 +65,41 @@ export class Network {
     });
     this.#postgres = new PostgresPart({ dir: join(dir, 'postgres'), ...watched('postgres') });
     const database = (): NodeJS.ProcessEnv => ({ DATABASE_URL: this.#postgres.connectionString });
-    const service = (name: 'coordinator' | 'gateway', ...args: readonly string[]): Part =>
-      new CommandPart({ name, args: [name, ...args], env: database, ...watched(name) });
+    const gateway = ['gateway', '--server-port', String(http), '--rate-limit-enabled=false'];
+    const peers = COORDINATORS.map((name, i) => `${name}=127.0.0.1:${portsOf(i)[2]}`).join();
+    // Snapshots in between, so that a restart reads snapshot and log, and one that was away long is sent one.
+    const snapshots = ['--coordinator-raft-snapshot-threshold', '200', '--coordinator-raft-snapshot-interval', '2s'];
+    const coordinator = (name: (typeof COORDINATORS)[number], i: number): Part => {
+      const [grpc, status, raft] = portsOf(i).map(String) as [string, string, string];
+      const certs = join(dir, 'certs');
+      const settings = {
+        'coordinator-id': name,
+        'coordinator-grpc-port': grpc,
+        'coordinator-http-port': status,
+        'coordinator-raft-raft-port': raft,
+        'coordinator-raft-raft-dir': join(dir, name),
+        'coordinator-raft-peers': peers,
+        'coordinator-raft-heartbeat-timeout': RAFT_TIMEOUT,
+        'coordinator-raft-election-timeout': RAFT_TIMEOUT,
+        'coordinator-raft-tls-enabled': 'true',
+        'coordinator-raft-cert-file': join(certs, `${name}.crt`),
+        'coordinator-raft-key-file': join(certs, `${name}.key`),
+        'coordinator-raft-ca-file': join(certs, 'ca.crt'),
+      };
+      const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
+      const args = ['coordinator', ...flags, ...snapshots, ...TIMES, ...QUEUE, ...ATTEMPTS];
+      return new CommandPart({ name, args, env: database, ...watched(name) });
+    };
     const worker = (name: 'worker-1' | 'worker-2'): Part => {
       const files = ['--data-dir', join(dir, name), '--metrics-port', '0', '--zkp-backend', 'snarkjs'];
       const agent = ['--worker-id', name, '--worker-concurrency', '1', '--worker-coordinator-address'];
-      const args = ['worker', ...files, ...agent, `127.0.0.1:${grpc}`];
+      const args = ['worker', ...files, ...agent, COORDINATORS.map((_, i) => `127.0.0.1:${portsOf(i)[0]}`).join()];
       return new CommandPart({ name, args, ...watched(name) });
     };
-    const raft = ['--coordinator-raft-raft-dir', join(dir, 'raft'), '--coordinator-raft-raft-port', '0'];
-    const listens = ['--coordinator-grpc-port', String(grpc), '--coordinator-http-port', String(status)];
-    // Snapshots in between, so that a restart reads snapshot and log.
-    const snapshots = ['--coordinator-raft-snapshot-threshold', '200', '--coordinator-raft-snapshot-interval', '2s'];
     const parts: Part[] = [
       this.#postgres,
-      service('coordinator', ...raft, ...listens, ...snapshots, ...TIMES, ...QUEUE, ...ATTEMPTS),
-      service('gateway', '--server-port', String(http), '--rate-limit-enabled=false'),
+      ...COORDINATORS.map(coordinator),
+      new CommandPart({ name: 'gateway', args: gateway, env: database, ...watched('gateway') }),
       worker('worker-1'),
       worker('worker-2'),
     ];
@@ -77,7 +111,7 @@ export class Network {
     const dir = mkdtempSync(join(tmpdir(), 'zkraft-scenario-'));
     // So that root's PostgreSQL, which runs under another account, can keep its data right here.
     chmodSync(dir, 0o755);
-    return new Network(dir, await freePorts(3), options);
+    return new Network(dir, await freePorts(1 + 3 * COORDINATORS.length), options);
   }
 
   /** Makes schema and keys; resolves when all parts are ready. */
@@ -85,8 +119,10 @@ export class Network {
     await this.#postgres.start();
     await migrate({ connectionString: this.#postgres.connectionString }, 'up');
     await this.#makeKeys();
-    await this.part('coordinator').start();
+    await this.#makeCertificates();
+    await Promise.all(COORDINATORS.map((name) => this.part(name).start()));
     await Promise.all((['gateway', 'worker-1', 'worker-2'] as const).map((name) => this.part(name).start()));
+    await this.#untilFormed();
   }
 
   part(name: PartName): Part {
@@ -113,21 +149,17 @@ export class Network {
   }
 
   /**
-   * Live leases: proofs that workers have in hand. The coordinator is asked, which judges them; while it is away the
-   * record in the database counts; undefined when neither answers.
+   * Live leases: proofs that workers have in hand. The coordinator that leads is asked, which judges them; while nobody
+   * does the record in the database counts; undefined when that does not answer either.
    */
   async proofsInFlight(): Promise<number | undefined> {
-    try {
-      const answer = await fetch(`${this.#coordinatorUrl}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
-      const health = (await answer.json()) as { capacity: { used: number } };
-      return health.capacity.used;
-    } catch {
-      const count = `SELECT count(*)::int AS live FROM tasks WHERE status IN ('assigned', 'in_progress')`;
-      return this.query<{ live: number }>(count).then(
-        ([row]) => row?.live,
-        () => undefined,
-      );
-    }
+    const leader = (await this.#health()).find((one) => one?.raft.is_leader === true);
+    if (leader !== undefined) return leader.capacity.used;
+    const count = `SELECT count(*)::int AS live FROM tasks WHERE status IN ('assigned', 'in_progress')`;
+    return this.query<{ live: number }>(count).then(
+      ([row]) => row?.live,
+      () => undefined,
+    );
   }
 
   /** Tasks that were accepted and have not ended. Rejects while the database is away. */
@@ -149,7 +181,7 @@ export class Network {
 
   /** Ends every part, the database last; each must end cleanly. */
   async stop(): Promise<void> {
-    for (const name of ['worker-1', 'worker-2', 'gateway', 'coordinator', 'postgres'] as const) {
+    for (const name of ['worker-1', 'worker-2', 'gateway', ...COORDINATORS, 'postgres'] as const) {
       await this.part(name).stop();
     }
   }
@@ -170,6 +202,32 @@ export class Network {
   async remove(): Promise<void> {
     await removePrivatePostgres(join(this.dir, 'postgres'));
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** What each coordinator says of itself; undefined for one that does not answer. */
+  async #health(): Promise<(Health | undefined)[]> {
+    const asked = this.#coordinatorUrls.map(async (url) => {
+      const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
+      return (await answer.json()) as Health;
+    });
+    return await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
+  }
+
+  /** Until a majority would survive the loss of any of them. */
+  async #untilFormed(): Promise<void> {
+    const endMs = performance.now() + FORMED_LIMIT_MS;
+    for (;;) {
+      const states = (await this.#health()).map((one) => one?.raft.state);
+      if (states.filter((state) => state === 'Follower').length === 2 && states.includes('Leader')) return;
+      if (performance.now() > endMs) throw new Error(`the coordinators are ${states.join(', ')}`);
+      await sleep(LOOK_AGAIN_MS);
+    }
+  }
+
+  async #makeCertificates(): Promise<void> {
+    const writing = { dir: join(this.dir, 'certs'), force: false, days: CERTIFICATE_DAYS, now: new Date() };
+    await writeAuthority('scenario', writing);
+    for (const name of COORDINATORS) await writeCertificate(name, HOSTS, writing);
   }
 
   async #makeKeys(): Promise<void> {

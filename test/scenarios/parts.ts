@@ -1,5 +1,5 @@
 /**
- * The five parts that faults strike, each a process of its own: two workers, coordinator, gateway, PostgreSQL.
+ * The parts that faults strike, each a process of its own: two workers, three coordinators, gateway, PostgreSQL.
  *
  * A part is started as a supervisor would: a start that ends because something needed is away (exit code 4) is tried
  * again. Any other end that nobody asked for is an accident, which fails the scenario.
@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
 import { type ChildProgram, type Children, childrenOf, type Said, send } from './child-program.ts';
 
-export const PART_NAMES = ['worker-1', 'worker-2', 'coordinator', 'gateway', 'postgres'] as const;
+export const COORDINATORS = ['coordinator-1', 'coordinator-2', 'coordinator-3'] as const;
+export const PART_NAMES = ['worker-1', 'worker-2', ...COORDINATORS, 'gateway', 'postgres'] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 export interface Part {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { Client } from 'pg';
-import { openStore, PROJECTION_ROWS_MAX, READY_FROM_START, type ReadyTask, type Store } from '../../src/store/index.ts';
+import {
+  openStore,
+  PROJECTION_ROWS_MAX,
+  PROJECTION_SESSION,
+  READY_FROM_START,
+  type ReadyTask,
+  type Store,
+} from '../../src/store/index.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { assigned, completed, failed, pending, sampleTask } from '../support/store-samples.ts';
 
@@ -37,6 +44,46 @@ describe('the leader side of the store', () => {
     const claims = await Promise.all(Array.from({ length: 5 }, () => store.claimCluster(CLUSTER.clusterId)));
     for (const claim of claims) assert.deepEqual(claim, { ...CLUSTER, cursor: 0 });
     await assert.rejects(store.claimCluster('another'), { code: 'foreign_cluster', message: /nothing was written/ });
+  });
+
+  test('a recovered cluster adopts the database of the one that was lost, whose leader can write no more', async () => {
+    const lost = await store.claimCluster(CLUSTER.clusterId);
+    const [before, after] = [await insert('before'), await insert('after')];
+    assert.equal(await store.project(lost, 0, 900, [assigned(before, 900), assigned(after, 899)]), true);
+    const heir = 'b0a9c1de-0000-4000-8000-000000000002';
+    const adopted = await store.claimCluster(heir, ['some other', CLUSTER.clusterId]);
+    assert.deepEqual(adopted, { clusterId: heir, epoch: 2, cursor: 0 });
+    await assert.rejects(store.project(lost, 900, 901, [completed(before, 901)]), { code: 'foreign_cluster' });
+    await assert.rejects(store.claimCluster(CLUSTER.clusterId), { code: 'foreign_cluster' });
+    // Its log was shorter: lower indexes of the new epoch win all the same.
+    assert.equal(await store.project(adopted, 0, 12, [completed(before, 12)]), true);
+    assert.equal((await find(before))?.status, 'completed');
+    assert.deepEqual(await store.claimCluster(heir, [CLUSTER.clusterId]), { clusterId: heir, epoch: 2, cursor: 12 });
+  });
+
+  test('a claim ends the session in which the leader before was writing, and nobody else’s', async () => {
+    await store.claimCluster(CLUSTER.clusterId);
+    const task = await insert('held');
+    // As a leader that was paused in the middle of its statement: it holds the cluster's row.
+    const paused = new Client({ connectionString: url, application_name: PROJECTION_SESSION });
+    const ended = new Promise((resolve) => paused.once('end', resolve));
+    paused.on('error', () => {});
+    await paused.connect();
+    await paused.query('BEGIN');
+    await paused.query('UPDATE cluster SET cursor = 7');
+    const next = await openStore({ connectionString: url });
+    try {
+      const startedMs = performance.now();
+      const claim = await next.claimCluster(CLUSTER.clusterId);
+      assert.equal(await next.project(claim, 0, 1, [assigned(task, 1)]), true);
+      assert.ok(performance.now() - startedMs < 1_500, 'it waits for nobody');
+      await ended;
+      assert.equal((await next.claimCluster(CLUSTER.clusterId)).cursor, 1);
+      await store.ping();
+    } finally {
+      await next.close();
+      await paused.end().catch(() => {});
+    }
   });
 
   const key = ({ priority, createdAt, id }: ReadyTask) =>

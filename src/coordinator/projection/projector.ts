@@ -52,14 +52,16 @@ export class Projector {
   }
 
   /**
-   * Makes the database ours or checks that it is, and squares its cursor with the state. Rejects with
-   * `foreign_cluster`, `log_corrupt` (the database has seen more than this log holds), `schema_outdated`,
+   * Makes the database ours or checks that it is, ends the session of the leader before, and squares its cursor with the
+   * state. Rejects with `not_leader`, `foreign_cluster`, `log_corrupt` (the database has seen more than this log holds), `schema_outdated`,
    * `database_unavailable`.
    */
   async claim(): Promise<void> {
     const { replica, store, logger } = this.#options;
-    const { clusterId, commitIndex } = replica.status();
-    const row = await store.claimCluster(clusterId);
+    // A leader of the past must not end the session of the next.
+    await replica.log.readIndex();
+    const { clusterId, succeeds, commitIndex } = replica.status();
+    const row = await store.claimCluster(clusterId, succeeds);
     if (row.cursor > commitIndex) {
       throw new ZkraftError(
         'log_corrupt',

@@ -25,6 +25,15 @@ export interface ClusterStatus {
 
 const ANSWER_MS = 3_000;
 
+/** The state that each coordinator says it is in; undefined for one that does not answer. */
+export async function raftStates(urls: readonly string[]): Promise<(string | undefined)[]> {
+  const asked = urls.map(async (url) => {
+    const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return ((await answer.json()) as { raft?: { state?: string } }).raft?.state;
+  });
+  return await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
+}
+
 /** Throws `cluster_not_running`. */
 export async function clusterStatus(dir: string): Promise<ClusterStatus> {
   const record = readRecord(dir);

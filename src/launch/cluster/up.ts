@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { authorityFiles, writeAuthority, writeCertificate } from '../../certs/index.ts';
 import { type Logger, makeFolder, ZkraftError } from '../../common/index.ts';
@@ -17,6 +18,7 @@ import { publishKeys } from '../keys.ts';
 import { RunningGroup } from '../running.ts';
 import { type ClusterShape, certificatesDir, type PlannedProcess, planCluster } from './plan.ts';
 import { isAlive, lastRecord, orphansOf, removeRecord, writeRecord } from './record.ts';
+import { raftStates } from './status.ts';
 import { Supervised } from './supervised.ts';
 
 export interface ClusterOptions extends ClusterShape {
@@ -42,6 +44,8 @@ export interface RunningCluster {
 const CERTIFICATE_DAYS = 365;
 const AUTHORITY_DAYS = 3_650;
 const HOSTS = ['localhost', '127.0.0.1', '::1'];
+const VOTE_MS_MAX = 60_000;
+const LOOK_MS = 100;
 
 /** Rejects with `already_running`, `port_in_use`, `config_invalid`, `cluster_failed`, `postgres_failed`. */
 export async function launchCluster(options: ClusterOptions): Promise<RunningCluster> {
@@ -108,6 +112,11 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
     await Promise.all(processes.filter((_, i) => isCoordinator(i)).map((one) => one.start()));
     step(0.9, 'starting gateway and workers');
     await Promise.all(processes.filter((_, i) => !isCoordinator(i)).map((one) => one.start()));
+    step(0.95, 'waiting until all coordinators vote');
+    await untilAllVote(
+      plan.filter(({ kind }) => kind === 'coordinator').map(({ url }) => url),
+      signal,
+    );
     step(1, 'ready');
     return {
       dir,
@@ -124,6 +133,21 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
     await group.close();
     removeRecord(dir);
     throw error;
+  }
+}
+
+/** From then on the loss of one is borne. */
+async function untilAllVote(urls: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+  const endMs = performance.now() + VOTE_MS_MAX;
+  for (;;) {
+    signal?.throwIfAborted();
+    const states = await raftStates(urls);
+    if (states.includes('Leader') && states.every((state) => state === 'Leader' || state === 'Follower')) return;
+    if (performance.now() > endMs) {
+      const said = states.map((state) => state ?? 'away').join(', ');
+      throw new ZkraftError('cluster_failed', `the coordinators did not come together; they are ${said}: see logs/`);
+    }
+    await sleep(LOOK_MS);
   }
 }
 

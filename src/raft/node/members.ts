@@ -7,7 +7,8 @@
  *
  * It also bears the cluster's epoch: 1 at its beginning, and one more with each recovery from the loss of a majority.
  * Whoever fences what it writes elsewhere by `(epoch, index)` needs it, for a recovered log begins with fewer entries than
- * the lost one may have had.
+ * the lost one may have had. And it names the clusters that it was recovered from, so that whatever belonged to them can
+ * be told that it belongs to this one now.
  *
  * JSON, since there are few and people read them. Decoding is total and deterministic: bytes that say nothing change
  * nothing, on every node alike.
@@ -39,6 +40,18 @@ export type MemberRole = 'voter' | 'learner';
 
 export const FIRST_EPOCH = 1;
 const TEXT_MAX = 255;
+/** Recoveries that are remembered. */
+const ANCESTORS_MAX = 16;
+
+/** What a cluster was recovered from. */
+export interface Lineage {
+  /** 1, and one more for each recovery. */
+  readonly epoch: number;
+  /** Ids of the clusters that it goes on for, the latest last. */
+  readonly succeeds: readonly string[];
+}
+
+export const FOUNDED: Lineage = { epoch: FIRST_EPOCH, succeeds: [] };
 
 export function isMember(value: unknown): value is Member {
   if (typeof value !== 'object' || value === null) return false;
@@ -59,18 +72,19 @@ const plain = ({ nodeId, name, incarnationId, raftAddress, clientAddress }: Memb
 });
 
 /** A list, and with an epoch beyond the first an object around it. */
-const encode = (members: readonly Member[], epoch: number): Uint8Array => {
+const encode = (members: readonly Member[], { epoch, succeeds }: Lineage): Uint8Array => {
   const list = members.map(plain);
-  return new TextEncoder().encode(JSON.stringify(epoch === FIRST_EPOCH ? list : { epoch, members: list }));
+  const told = epoch === FIRST_EPOCH ? list : { epoch, succeeds, members: list };
+  return new TextEncoder().encode(JSON.stringify(told));
 };
 
 export const sameMember = (a: Member, b: Member): boolean => JSON.stringify(plain(a)) === JSON.stringify(plain(b));
 
-/** For the context of a configuration change; of the epoch only the change that begins a recovered cluster speaks. */
-export const encodeMembers = (members: readonly Member[], epoch = FIRST_EPOCH): Uint8Array => encode(members, epoch);
+/** For the context of a configuration change; of lineage only the change that begins a recovered cluster speaks. */
+export const encodeMembers = (members: readonly Member[], lineage: Lineage = FOUNDED): Uint8Array =>
+  encode(members, lineage);
 
-interface Told {
-  readonly epoch: number;
+interface Told extends Lineage {
   readonly members: readonly Member[];
 }
 
@@ -81,9 +95,11 @@ function decode(bytes: Uint8Array): Told {
   } catch {
     parsed = [];
   }
-  const { epoch, members } = (Array.isArray(parsed) ? { members: parsed } : (parsed ?? {})) as Record<string, unknown>;
+  const told = (Array.isArray(parsed) ? { members: parsed } : (parsed ?? {})) as Record<string, unknown>;
+  const { epoch, succeeds, members } = told;
   return {
     epoch: Number.isSafeInteger(epoch) && (epoch as number) > FIRST_EPOCH ? (epoch as number) : FIRST_EPOCH,
+    succeeds: Array.isArray(succeeds) ? succeeds.filter((id) => typeof id === 'string').slice(-ANCESTORS_MAX) : [],
     members: Array.isArray(members) ? members.filter(isMember).map(plain) : [],
   };
 }
@@ -101,13 +117,14 @@ export const roleOf = (state: ConfState, id: NodeId): MemberRole | undefined => 
 
 /** A value: a change gives another one. */
 export class Members {
-  static readonly NONE = new Members({ epoch: FIRST_EPOCH, members: [] });
-  /** 1, and one more for each time that the cluster was recovered. */
+  static readonly NONE = new Members({ ...FOUNDED, members: [] });
   readonly epoch: number;
+  readonly succeeds: readonly string[];
   readonly #byId: ReadonlyMap<NodeId, Member>;
 
-  private constructor({ epoch, members }: Told) {
+  private constructor({ epoch, succeeds, members }: Told) {
     this.epoch = epoch;
+    this.succeeds = succeeds;
     this.#byId = new Map(members.map((member) => [member.nodeId, member]));
   }
 
@@ -116,7 +133,7 @@ export class Members {
   }
 
   encode(): Uint8Array {
-    return encode(this.all(), this.epoch);
+    return encode(this.all(), this);
   }
 
   /** Ascending by id. */
@@ -139,6 +156,7 @@ export class Members {
     const told = decode(context);
     const kept = this.all().filter((member) => !told.members.some(({ nodeId }) => nodeId === member.nodeId));
     const members = [...kept, ...told.members].filter(({ nodeId }) => ids.has(nodeId));
-    return new Members({ epoch: Math.max(this.epoch, told.epoch), members });
+    const { epoch, succeeds } = told.epoch > this.epoch ? told : this;
+    return new Members({ epoch, succeeds, members });
   }
 }

@@ -171,6 +171,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       nodeId: name,
       clusterId: this.#open?.log.identity.clusterId ?? '',
       epoch: running?.state.members.epoch ?? 0,
+      succeeds: running?.state.members.succeeds ?? [],
       leaderId: leader?.name,
       leaderAddress: leader?.clientAddress,
       snapshotIndex: running?.driver.snapshotIndex ?? 0,

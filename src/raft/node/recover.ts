@@ -20,7 +20,7 @@ import { decodeConfChange, encodeConfChange } from '../core/index.ts';
 import { syncDir } from '../storage/durable-files.ts';
 import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, type Entry, NO_NODE } from '../types.ts';
-import { encodeMembers, FIRST_EPOCH, type Member, Members } from './members.ts';
+import { encodeMembers, FOUNDED, type Lineage, type Member, Members } from './members.ts';
 import { inspectFolder, openOffline } from './offline.ts';
 import { FolderPlace, mintNodeId, type OpenPlace } from './place.ts';
 import { decodeImage, imageHeader } from './snapshot-image.ts';
@@ -69,7 +69,7 @@ export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<R
   const old = await openOffline(dir);
   let epoch: number;
   try {
-    epoch = await copy(old, fresh, clusterId, member);
+    epoch = await copy(old, fresh, clusterId, member, oldClusterId);
   } finally {
     await old.log.close();
   }
@@ -78,7 +78,13 @@ export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<R
 }
 
 /** Gives the new epoch. */
-async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Member): Promise<number> {
+async function copy(
+  old: OpenPlace,
+  fresh: string,
+  clusterId: string,
+  member: Member,
+  oldClusterId: string,
+): Promise<number> {
   const alone: ConfState = { ...EMPTY_CONF_STATE, voters: [member.nodeId] };
   const stallWatch = new DiskStallWatch({ electionTimeoutMs: 60_000, now: () => performance.now() });
   const place = await new FolderPlace({ dir: fresh, nodeName: member.name, stallWatch }).create(
@@ -92,10 +98,14 @@ async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Me
     const hardState = { term: term + 1, vote: NO_NODE, commit: 0 };
     const sound = await chooseSnapshot(old.log, old.store, () => {});
     let next = 1;
-    let epoch = FIRST_EPOCH + 1;
+    const heirOf = ({ epoch, succeeds }: Lineage): Lineage => ({
+      epoch: epoch + 1,
+      succeeds: [...succeeds, oldClusterId],
+    });
+    let lineage = heirOf(FOUNDED);
     if (sound !== undefined) {
       const metadata = { ...sound.metadata, confState: alone };
-      epoch = await copySnapshot(old, place, sound.metadata, metadata, member);
+      lineage = await copySnapshot(old, place, sound.metadata, metadata, member, heirOf);
       await log.append({ snapshot: metadata, hardState: { ...hardState, commit: metadata.index } });
       next = metadata.index + 1;
     }
@@ -103,32 +113,32 @@ async function copy(old: OpenPlace, fresh: string, clusterId: string, member: Me
     while (next <= last) {
       const page = old.log.entries(next, last + 1, PAGE_BYTES) ?? [];
       if (page.length === 0) throw new ZkraftError('log_corrupt', `entry ${next} is missing`);
-      if (next === 1) epoch = epochOf(page[0]) + 1;
+      if (next === 1) lineage = heirOf(lineageOf(page[0]));
       await log.append({
-        entries: page.map((entry) => withoutOthers(entry, member, epoch)),
+        entries: page.map((entry) => withoutOthers(entry, member, lineage)),
         hardState: { ...hardState, commit: next - 1 },
       });
       next += page.length;
     }
     await log.append({ hardState: { ...hardState, commit: last } });
-    return epoch;
+    return lineage.epoch;
   } finally {
     await log.close();
   }
 }
 
 /** Of the log that begins with `first`: known to be committed or not, it is what the old nodes went by. */
-function epochOf(first: Entry | undefined): number {
+function lineageOf(first: Entry | undefined): Lineage {
   const change = first === undefined ? undefined : decodeConfChange(first);
-  return change === undefined ? FIRST_EPOCH : Members.decode(change.context).epoch;
+  return change === undefined ? FOUNDED : Members.decode(change.context);
 }
 
 /** The first entry of all makes this node the first member; every other change of members becomes empty. */
-function withoutOthers(entry: Entry, member: Member, epoch: number): Entry {
+function withoutOthers(entry: Entry, member: Member, lineage: Lineage): Entry {
   const { index, term } = entry;
   if (index === 1) {
     const change = { kind: 'add-voter', nodeId: member.nodeId } as const;
-    return { index, term, ...encodeConfChange({ version: 1, change, context: encodeMembers([member], epoch) }) };
+    return { index, term, ...encodeConfChange({ version: 1, change, context: encodeMembers([member], lineage) }) };
   }
   return entry.type === 'normal' ? entry : { index, term, type: 'normal', data: new Uint8Array(0) };
 }
@@ -139,17 +149,18 @@ async function copySnapshot(
   from: Parameters<OpenPlace['store']['read']>[0],
   to: Parameters<OpenPlace['store']['create']>[0],
   member: Member,
-): Promise<number> {
+  heirOf: (lineage: Lineage) => Lineage,
+): Promise<Lineage> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of old.store.read(from)) chunks.push(chunk);
   const { members: before, sessions, state } = decodeImage(Buffer.concat(chunks));
-  const epoch = Members.decode(before).epoch + 1;
-  const members = Members.NONE.changed(encodeMembers([member], epoch), to.confState).encode();
+  const lineage = heirOf(Members.decode(before));
+  const members = Members.NONE.changed(encodeMembers([member], lineage), to.confState).encode();
   const writer = await place.store.create(to);
   await writer.write(imageHeader({ members, sessions }));
   for (let at = 0; at < state.length; at += PAGE_BYTES) await writer.write(state.subarray(at, at + PAGE_BYTES));
   await writer.finish();
-  return epoch;
+  return lineage;
 }
 
 /** The identity goes first and comes last: in between the folder is refused at any start, and both sets of files are there. */

@@ -16,6 +16,8 @@ export interface NodeStatus {
    * elsewhere, `(epoch, index)`. The same on every member; 0 while the node waits to be added.
    */
   readonly epoch: number;
+  /** Clusters that were lost and that this one was recovered from, the latest last. */
+  readonly succeeds: readonly string[];
   readonly leaderId: string | undefined;
   readonly leaderAddress: string | undefined;
   readonly term: number;

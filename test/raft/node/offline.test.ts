@@ -62,6 +62,7 @@ describe('the folder of a node that does not run', () => {
       assert.equal(repeated.result, 'applied in a session');
       assert.equal(again.node.status().peers, 1);
       assert.equal(again.node.status().epoch, 2);
+      assert.deepEqual(again.node.status().succeeds, [clusterId]);
 
       // One of the old cluster is not taken in, nor takes this one in; wiped, it is.
       await bed.start('b', few);
@@ -112,6 +113,7 @@ describe('the folder of a node that does not run', () => {
       const last = await bed.start('b', few);
       await eventually(() => last.node.status().state === 'Leader');
       assert.equal(last.node.status().epoch, 3);
+      assert.equal(last.node.status().succeeds.length, 2, 'it remembers both');
       assert.deepEqual(words(last), words(fresh));
     });
   }
