@@ -1,6 +1,6 @@
 /**
- * `npm run test:chaos -- --tasks 500 --faults 60 --seed N`: many tasks, while every process of a network is killed,
- * paused and restarted. See test/scenarios/README.md.
+ * `npm run chaos -- --minutes M --seed N`: steady tasks, while every process of a network is killed, paused, restarted, and
+ * coordinators are cut off from one another. See test/scenarios/README.md.
  */
 import { spawn } from 'node:child_process';
 import { bootstrap, ROOT } from './bootstrap.mjs';

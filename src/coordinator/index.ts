@@ -185,7 +185,7 @@ class CoordinatorNode implements Coordinator {
       registry: this.#metrics.registry,
       logger,
     });
-    const replica = new Replica({ log: this.#log, now: Date.now });
+    const replica = new Replica({ log: this.#log, now: Date.now, logger });
     this.#replica = replica;
     this.#metrics.beforeScrape(() => this.#measure());
     this.#log.onStateChange((status) => this.#followLog(status));

@@ -5,6 +5,7 @@
  * hears the events of every entry, whoever proposed it, from then on. Whoever subscribes reads the state first: what was
  * applied before is in it.
  */
+import { type Logger, sha256Hex } from '../common/index.ts';
 import type { LogEntry, LogStatus, ReplicatedLog, StateMachine } from '../raft/index.ts';
 import {
   applyEntry,
@@ -28,17 +29,23 @@ export interface ReplicaOptions {
   readonly log: ReplicatedLog<readonly StateEvent[]>;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  readonly logger: Logger;
 }
+
+/** At `debug`, so often a node tells the hash of its state, to be held against what others tell. */
+const STATE_TOLD_EACH = 16;
 
 export class Replica {
   readonly log: ReplicatedLog<readonly StateEvent[]>;
   readonly #now: () => number;
+  readonly #logger: Logger;
   readonly #listeners = new Set<EventListener>();
   #state: CoordinatorState = createState();
 
   constructor(options: ReplicaOptions) {
     this.log = options.log;
     this.#now = options.now;
+    this.#logger = options.logger;
   }
 
   /** To be read only; whoever wants a change proposes it. */
@@ -76,6 +83,10 @@ export class Replica {
 
   #apply(entry: LogEntry): readonly StateEvent[] {
     const events = applyEntry(this.#state, entry.data, entry.index);
+    if (entry.index % STATE_TOLD_EACH === 0 && this.#logger.isLevelEnabled('debug')) {
+      const hash = sha256Hex(encodeState(this.#state));
+      this.#logger.debug({ index: entry.index, state_sha256: hash }, 'state; the same on every node at this index');
+    }
     for (const event of events) for (const listener of this.#listeners) listener(event, entry.index);
     return events;
   }

@@ -9,7 +9,7 @@ export const withProofsInFlight = (strikes: readonly Strike[]): number =>
   strikes.filter(({ inFlight }) => (inFlight ?? 0) > 0).length;
 
 export function reportLines(result: ChaosResult): string[] {
-  const { seed, tasks, strikes, load, accounts, startsRepeated, faultsLogged, durationMs } = result;
+  const { seed, tasks, strikes, load, accounts, startsRepeated, faultsLogged, statesCompared, durationMs } = result;
   const retries = Object.entries(accounts.retries).sort(([a], [b]) => a.localeCompare(b));
   const retriesAll = retries.reduce((sum, [, count]) => sum + count, 0);
   const overlapping = strikes.filter(({ fault }) => fault.overlaps).length;
@@ -23,11 +23,24 @@ export function reportLines(result: ChaosResult): string[] {
     `waits                  ${load.waitedFor} tasks waited for with long-polls`,
     `attempts               ${accounts.completed + retriesAll}, at most ${accounts.attemptsMost} of one task; tried again: ${retriesAll}`,
     ...retries.map(([code, count]) => `                       ${count} ${code}`),
+    `states                 at ${statesCompared} indexes several coordinators told of theirs`,
     `starts tried again     ${startsRepeated}`,
     `duration               ${Math.round(durationMs / 1_000)} s`,
     `wrong                  ${accounts.wrong.length + faultsLogged.length === 0 ? 'nothing' : ''}`,
     ...[...accounts.wrong, ...faultsLogged].map((line) => `  ${line}`),
   ];
+}
+
+/** All of it in one line. */
+export function summaryLine(result: ChaosResult): string {
+  const { seed, tasks, strikes, accounts, faultsLogged, statesCompared, durationMs } = result;
+  const wrong = accounts.wrong.length + faultsLogged.length;
+  const perMinute = (strikes.length * 60_000) / durationMs;
+  return (
+    `chaos: seed ${seed}, ${strikes.length} faults (${perMinute.toFixed(1)} a minute), ${tasks} tasks, ` +
+    `${accounts.completed} completed, ${accounts.verified} proofs verified, ${statesCompared} states compared, ` +
+    `${wrong === 0 ? 'nothing wrong' : `${wrong} things wrong`}`
+  );
 }
 
 /** Rows: parts; columns: kinds; cells: faults, and how many of them met proofs in flight. */

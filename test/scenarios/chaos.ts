@@ -12,8 +12,11 @@ import { type LoadCounts, makeRequests, TaskLoad } from './task-load.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
+  /** The most, both: `forMs` may end it before. */
   readonly tasks: number;
   readonly faults: number;
+  /** No fault begins after so long. Default: when all are struck. */
+  readonly forMs?: number;
   /** Told what happens, a line at a time. */
   readonly say: (line: string) => void;
   /** Of all of it. */
@@ -34,6 +37,8 @@ export interface ChaosResult {
   readonly startsRepeated: number;
   /** Lines of logs that tell of a fault of ours. */
   readonly faultsLogged: readonly string[];
+  /** Indexes at which several coordinators told of their state. */
+  readonly statesCompared: number;
   /** From the first task let in to the last proof verified. */
   readonly durationMs: number;
 }
@@ -79,12 +84,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 async function runOn(network: Network, options: ChaosOptions, abort: AbortController): Promise<ChaosResult> {
-  const { seed, tasks, say } = options;
+  const { seed, say } = options;
   say('starting PostgreSQL, three coordinators, gateway and two workers; making keys');
   await network.start();
   const begunMs = performance.now();
   const { strikes, load } = await strikeUnderLoad(network, options, abort);
   await untilAllEnded(network, say, abort.signal);
+  const tasks = load.submissions.length;
   say(`verifying ${tasks} proofs`);
   const accounts = await settleAccounts(network, load.submissions);
   const durationMs = Math.round(performance.now() - begunMs);
@@ -92,7 +98,19 @@ async function runOn(network: Network, options: ChaosOptions, abort: AbortContro
   await network.stop();
   const startsRepeated = [...network.parts.values()].reduce((sum, part) => sum + part.startsRepeated, 0);
   const faultsLogged = network.faultsLogged();
-  return { seed, tasks, strikes, load: load.counts, accounts, startsRepeated, faultsLogged, durationMs };
+  const states = network.comparedStates();
+  const wrong = [...accounts.wrong, ...states.wrong];
+  return {
+    seed,
+    tasks,
+    strikes,
+    load: load.counts,
+    accounts: { ...accounts, wrong },
+    startsRepeated,
+    faultsLogged,
+    statesCompared: states.compared,
+    durationMs,
+  };
 }
 
 /** Each fault lets in its share of the tasks, so that from the first to the last there is something to lose. */
@@ -107,6 +125,7 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
   const strikes = await strikeAll({
     network,
     plan,
+    forMs: options.forMs,
     backlogMax: Math.ceil(tasks / faults) + BACKLOG_MORE,
     signal: abort.signal,
     onNext: (number) => load.letIn(Math.ceil((tasks * (number + 1)) / faults)),
@@ -116,7 +135,8 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
       say(`fault ${number + 1}/${faults}: ${fault.kind} ${fault.part}${overlaps}; ${met}; mended in ${mendedMs} ms`);
     },
   });
-  load.letIn(tasks);
+  if (strikes.length === faults) load.letIn(tasks);
+  else load.end();
   say('the last fault is mended; waiting for all tasks to end');
   await submitting;
   return { strikes, load };

@@ -17,6 +17,8 @@ export interface Strike {
 export interface StrikeOptions {
   readonly network: Network;
   readonly plan: readonly Fault[];
+  /** No fault begins after so long; undefined: all that are planned. */
+  readonly forMs: number | undefined;
   /** Faults wait while more tasks than this are open: so that they are spread over all of them. */
   readonly backlogMax: number;
   /** Before the fault of this number, from 0: lets tasks in. */
@@ -30,10 +32,12 @@ const PATIENCE_MS = 60_000;
 const LOOK_AGAIN_MS = 100;
 
 export async function strikeAll(options: StrikeOptions): Promise<Strike[]> {
-  const { network, plan, signal } = options;
+  const { network, plan, forMs = Number.POSITIVE_INFINITY, signal } = options;
+  const endMs = performance.now() + forMs;
   const strikes: Promise<Strike>[] = [];
   let open: Promise<unknown> = Promise.resolve();
   for (const [number, fault] of plan.entries()) {
+    if (performance.now() > endMs) break;
     if (!fault.overlaps) {
       await open;
       await untilSo(async () => (await network.openTasks()) <= options.backlogMax, signal);
@@ -68,6 +72,11 @@ async function strikeOne(network: Network, fault: Fault, inFlight: number | unde
       part.pause();
       await sleep(fault.heldMs);
       part.resume();
+      break;
+    case 'cut':
+      network.cutOff(fault.part);
+      await sleep(fault.heldMs);
+      network.mendLinks();
       break;
     case 'restart':
       await part.stop();

@@ -13,7 +13,9 @@ import { Client as PgClient } from 'pg';
 import { writeAuthority, writeCertificate } from '../../src/certs/index.ts';
 import { migrate, removePrivatePostgres } from '../../src/store/index.ts';
 import { Children } from './child-program.ts';
+import { compareStates, statesIn } from './compared-states.ts';
 import { COORDINATORS, CommandPart, MAIN, type Part, type PartName, PostgresPart } from './parts.ts';
+import { PeerLinks, peerHost } from './peer-links.ts';
 
 export interface NetworkOptions {
   /** Depths that get keys. */
@@ -22,6 +24,8 @@ export interface NetworkOptions {
 }
 
 /** Short, so that a scenario of minutes sees leases expire; long enough for a machine that has much else to do. */
+/** Their states are logged at `debug`, to be compared. */
+const LOGS = ['--logging-level', 'debug'];
 const TIMES = ['--coordinator-heartbeat-interval', '500ms', '--coordinator-heartbeat-timeout', '4s'];
 const QUEUE = ['--coordinator-poll-interval', '500ms', '--coordinator-cleanup-interval', '2s'];
 /** The most that can be set: faults are no fault of the tasks, and the scenario strikes far more often than life. */
@@ -29,6 +33,7 @@ const ATTEMPTS = ['--coordinator-max-attempts', '100'];
 /** Half of the usual: a machine with much else to do, and a scenario that has many elections in it. */
 const RAFT_TIMEOUT = '500ms';
 const CERTIFICATE_DAYS = 2;
+const PEER_NAMES = new URL('./peer-names.mjs', import.meta.url).href;
 const HOSTS = ['localhost', '127.0.0.1'];
 const QUERY_LIMIT_MS = 5_000;
 const HEALTH_LIMIT_MS = 3_000;
@@ -48,6 +53,8 @@ export class Network {
   readonly parts: ReadonlyMap<PartName, Part>;
   readonly #postgres: PostgresPart;
   readonly #coordinatorUrls: readonly string[];
+  readonly #raftPorts: readonly number[];
+  #links: PeerLinks | undefined;
   readonly #depths: readonly number[];
   readonly #children = new Children();
 
@@ -66,7 +73,8 @@ export class Network {
     this.#postgres = new PostgresPart({ dir: join(dir, 'postgres'), ...watched('postgres') });
     const database = (): NodeJS.ProcessEnv => ({ DATABASE_URL: this.#postgres.connectionString });
     const gateway = ['gateway', '--server-port', String(http), '--rate-limit-enabled=false'];
-    const peers = COORDINATORS.map((name, i) => `${name}=127.0.0.1:${portsOf(i)[2]}`).join();
+    this.#raftPorts = COORDINATORS.map((_, i) => portsOf(i)[2]);
+    const peers = COORDINATORS.map((name, i) => `${name}=${peerHost(i + 1)}:${portsOf(i)[2]}`).join();
     // Snapshots in between, so that a restart reads snapshot and log, and one that was away long is sent one.
     const snapshots = ['--coordinator-raft-snapshot-threshold', '200', '--coordinator-raft-snapshot-interval', '2s'];
     const coordinator = (name: (typeof COORDINATORS)[number], i: number): Part => {
@@ -87,8 +95,9 @@ export class Network {
         'coordinator-raft-ca-file': join(certs, 'ca.crt'),
       };
       const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
-      const args = ['coordinator', ...flags, ...snapshots, ...TIMES, ...QUEUE, ...ATTEMPTS];
-      return new CommandPart({ name, args, env: database, ...watched(name) });
+      const args = ['coordinator', ...flags, ...snapshots, ...TIMES, ...QUEUE, ...ATTEMPTS, ...LOGS];
+      const names = { NODE_OPTIONS: `--import ${PEER_NAMES}`, SCENARIO_NODE: String(i + 1) };
+      return new CommandPart({ name, args, env: () => ({ ...database(), ...names }), ...watched(name) });
     };
     const worker = (name: 'worker-1' | 'worker-2'): Part => {
       const files = ['--data-dir', join(dir, name), '--metrics-port', '0', '--zkp-backend', 'snarkjs'];
@@ -120,6 +129,7 @@ export class Network {
     await migrate({ connectionString: this.#postgres.connectionString }, 'up');
     await this.#makeKeys();
     await this.#makeCertificates();
+    this.#links = await PeerLinks.open(this.#raftPorts);
     await Promise.all(COORDINATORS.map((name) => this.part(name).start()));
     await Promise.all((['gateway', 'worker-1', 'worker-2'] as const).map((name) => this.part(name).start()));
     await this.#untilFormed();
@@ -129,6 +139,15 @@ export class Network {
     const part = this.parts.get(name);
     if (part === undefined) throw new Error(`there is no ${name}`);
     return part;
+  }
+
+  /** Cuts a coordinator off from the others; workers, gateway and database still reach it. */
+  cutOff(name: PartName): void {
+    this.#links?.cut(1 + (COORDINATORS as readonly PartName[]).indexOf(name));
+  }
+
+  mendLinks(): void {
+    this.#links?.mend();
   }
 
   /** Runs one statement over a connection of its own; rejects when the database does not answer in time. */
@@ -171,11 +190,13 @@ export class Network {
 
   /** Kills whatever still runs, without waiting: for the exit of this process. */
   killAll(): void {
+    this.#links?.close();
     this.#children.killAll();
   }
 
   /** Kills whatever still runs; nothing can be started afterwards. */
   endAll(): Promise<void> {
+    this.#links?.close();
     return this.#children.endAll();
   }
 
@@ -198,6 +219,12 @@ export class Network {
       );
   }
 
+  /** What the coordinators logged of their states: the same at the same index, or something is wrong. */
+  comparedStates(): { readonly compared: number; readonly wrong: readonly string[] } {
+    const logs = COORDINATORS.map((name) => readFileSync(join(this.dir, `${name}.log`), 'utf8'));
+    return compareStates(logs.flatMap(statesIn));
+  }
+
   /** Removes everything. The parts must have ended. */
   async remove(): Promise<void> {
     await removePrivatePostgres(join(this.dir, 'postgres'));
@@ -218,10 +245,11 @@ export class Network {
     const endMs = performance.now() + FORMED_LIMIT_MS;
     for (;;) {
       const states = (await this.#health()).map((one) => one?.raft.state);
-      if (states.filter((state) => state === 'Follower').length === 2 && states.includes('Leader')) return;
+      if (states.filter((state) => state === 'Follower').length === 2 && states.includes('Leader')) break;
       if (performance.now() > endMs) throw new Error(`the coordinators are ${states.join(', ')}`);
       await sleep(LOOK_AGAIN_MS);
     }
+    if (this.#links?.carried === 0) throw new Error('the coordinators speak past their links: nothing could be cut');
   }
 
   async #makeCertificates(): Promise<void> {

@@ -76,6 +76,7 @@ export class TaskLoad {
   readonly #signal: AbortSignal;
   readonly #taskIds: readonly Set<string>[];
   #let = 0;
+  #isOver = false;
   #next = 0;
   #wake: (() => void)[] = [];
   readonly #waits: Promise<void>[] = [];
@@ -95,12 +96,19 @@ export class TaskLoad {
   }
 
   get submissions(): readonly Submission[] {
-    return this.#requests.map((request, i) => ({ request, taskIds: this.#taskIds[i] ?? new Set() }));
+    const asked = this.#requests.slice(0, this.#isOver ? this.#let : this.#requests.length);
+    return asked.map((request, i) => ({ request, taskIds: this.#taskIds[i] ?? new Set() }));
   }
 
   /** Lets tasks in until `count` of them are submitted. */
   letIn(count: number): void {
     this.#let = Math.max(this.#let, Math.min(count, this.#requests.length));
+    this.#wakeAll();
+  }
+
+  /** No more are let in than were by now. */
+  end(): void {
+    this.#isOver = true;
     this.#wakeAll();
   }
 
@@ -117,6 +125,7 @@ export class TaskLoad {
     while (this.#next < this.#requests.length) {
       this.#signal.throwIfAborted();
       if (this.#next >= this.#let) {
+        if (this.#isOver) return;
         await new Promise<void>((resolve) => this.#wake.push(resolve));
         continue;
       }
