@@ -4,6 +4,7 @@ import type { LogIndex, Term } from '../types.ts';
 
 export class CommitHistory {
   readonly #terms: (Term | undefined)[] = [];
+  readonly #inTerms: Term[] = [];
   readonly #applied: LogEntry[] = [];
   /** After each index: a digest of all that was applied up to there. */
   readonly #chain: number[] = [];
@@ -18,13 +19,21 @@ export class CommitHistory {
     return this.#terms[index];
   }
 
+  /** The term in which it was committed: that of the leader who counted, not of the entry. */
+  committedIn(index: LogIndex): Term | undefined {
+    return this.#inTerms[index];
+  }
+
   /** Whether a leader of that term is known to have committed an entry of its own. */
   hasCommitOf(term: Term): boolean {
     return this.#termsWithCommit.has(term);
   }
 
   commit(to: LogIndex, inTerm: Term, termOf: (index: LogIndex) => Term | undefined): void {
-    for (let index = this.#last + 1; index <= to; index += 1) this.#terms[index] = termOf(index);
+    for (let index = this.#last + 1; index <= to; index += 1) {
+      this.#terms[index] = termOf(index);
+      this.#inTerms[index] = inTerm;
+    }
     this.#last = Math.max(this.#last, to);
     this.#termsWithCommit.add(inTerm);
   }

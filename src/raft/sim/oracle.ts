@@ -87,8 +87,11 @@ export class Oracle {
     const { replaced, isReset } = known.durable.write(write);
     if (isReset) this.#coverage.add('logsReplaced');
     if (replaced.length > 0) this.#coverage.add('truncations');
+    const now = write.hardState?.term ?? known.log.initialState().hardState.term;
     for (const { index, term } of replaced) {
-      if (index <= this.commits.last && this.commits.term(index) === term) {
+      // A leader of an earlier term than the one in which it was committed may not know it, and is not heard for long.
+      const inTerm = this.commits.committedIn(index) ?? Number.POSITIVE_INFINITY;
+      if (this.commits.term(index) === term && now >= inTerm) {
         this.violated('leader-completeness', `node ${nodeId} replaces entry ${index} of term ${term}, a committed one`);
       }
     }
@@ -183,16 +186,20 @@ export class Oracle {
     if (entry.type !== 'normal' && entry.data.length > 0) this.#checkChangeInTurn(nodeId, entry);
   }
 
-  /** The first entry of a leader's term is durable in its own log: so is all that it was elected with. */
+  /**
+   * The first entry of a leader's term is durable in its own log: so is all that it was elected with. It must have what was
+   * committed in earlier terms (paper, 5.4.3); a leader of the past, what was committed since, it cannot have.
+   */
   #checkCompleteness(known: Known, nodeId: NodeId, { index, term }: Entry): void {
     const last = Math.min(this.commits.last, index);
     for (let at = known.durable.base + 1; at <= last; at += 1) {
       const committed = this.commits.term(at);
+      const inTerm = this.commits.committedIn(at) ?? Number.POSITIVE_INFINITY;
       const has = at === index ? term : known.durable.term(at);
-      if (committed !== undefined && committed < term && has !== committed) {
+      if (committed !== undefined && inTerm < term && has !== committed) {
         this.violated(
           'leader-completeness',
-          `node ${nodeId} leads term ${term} without entry ${at} of term ${committed}, a committed one; it has term ${has}`,
+          `node ${nodeId} leads term ${term} without entry ${at} of term ${committed}, committed in term ${inTerm}; it has term ${has}`,
         );
       }
     }

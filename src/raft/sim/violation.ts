@@ -14,7 +14,7 @@ export type Invariant =
   | 'election-safety'
   /** Entries of the same index and term are the same, and so is all before them. */
   | 'log-matching'
-  /** A leader's log has every entry that was committed before its term. */
+  /** A leader's log has every entry that was committed in an earlier term than its own. */
   | 'leader-completeness'
   /** No two nodes apply different entries at one index, and each applies every index in order. */
   | 'state-machine-safety'

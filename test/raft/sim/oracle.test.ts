@@ -198,6 +198,27 @@ const BAD: Readonly<Record<string, readonly [Invariant, (story: Story) => Promis
   ],
 };
 
+test('the oracle does not blame a leader of the past for what was committed in a later term', async () => {
+  const story = await Story.begin();
+  await story.committed();
+  await story.writes(3, entry(1, 1, 'a'));
+  await story.writes(1, entry(1, 2, 'b'));
+  // Node 3 is elected, and held up before it has said a word.
+  for (const id of [2, 3]) await story.promises(id, 2, 3);
+  story.votes(2, 3, 2);
+  // Node 1 is elected after it, and commits an old entry along with one of its own.
+  for (const id of [1, 2]) await story.promises(id, 3, 1);
+  story.votes(2, 1, 3);
+  story.shows(1, 3, 1, true);
+  story.sends(1, 3, entry(1, 2, 'b'), entry(3, 3, 'c'));
+  await story.writes(1, entry(3, 3, 'c'));
+  await story.writes(2, entry(1, 2, 'b'), entry(3, 3, 'c'));
+  story.shows(1, 3, 3, true);
+  story.beats(3, 2);
+  await story.writes(3, entry(2, 2, 'd'));
+  assert.equal(seenBy(story), undefined, seenBy(story)?.message);
+});
+
 const seenBy = ({ oracle }: Story): Violation | undefined => oracle.violation;
 
 for (const [what, [invariant, happens]] of Object.entries(BAD)) {
