@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import type { ZkraftError } from '../../src/common/index.ts';
 import type { RemoteError } from '../../src/common/rpc/index.ts';
 import { recoverFolder } from '../../src/raft/index.ts';
-import { eventually } from '../raft/node/node-bed.ts';
+import { eventually, pause } from '../raft/node/node-bed.ts';
 import { makeProofs, type Proofs } from './bed.ts';
 import { ClusterBed, served, TIMEOUT_MS } from './cluster-bed.ts';
 
@@ -58,6 +58,8 @@ describe('a cluster of coordinators', () => {
     worker.stopBeating();
     bed.network.isolate(first.name);
     const next = await bed.leader([first.name]);
+    // It takes a worker a moment to find the next leader, who meanwhile must not give up on it.
+    await pause(200);
     const back = bed.worker(next, 'w1');
     const { keep } = await served(() => back.register({ heldLeases: [lease] }));
     assert.deepEqual(keep, [lease], 'it is told to go on with it');
@@ -114,10 +116,13 @@ describe('a cluster of coordinators', () => {
     const back = bed.worker(next, 'w1');
     await served(() => back.register({ heldLeases: [lease] }));
     assert.equal(bed.store.projections, projections, 'nothing was written by the one that was cut off');
+    // Still to be written when the other hears of it.
+    bed.store.readOnly = true;
     await back.complete(lease, proofs.proof, proofs.signals);
     bed.network.heal();
     await eventually(() => first.node.status().state === 'Follower');
     await eventually(() => first.node.status().appliedIndex === next.node.status().appliedIndex);
+    bed.store.readOnly = false;
     await eventually(() => row.status === 'completed');
     assert.equal(row.history.filter((status) => status === 'completed').length, 1);
   });
