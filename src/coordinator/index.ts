@@ -102,7 +102,10 @@ export interface Coordinator {
   readonly grpcPort: number;
   readonly httpPort: number;
   status(): CoordinatorStatus;
-  /** Hands leadership over if another can lead, then stops within 5 s; what was accepted is in the log. Idempotent. */
+  /**
+   * Hands leadership over if another can lead, which takes three election timeouts at most, then stops within 5 s; what
+   * was accepted is in the log. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -148,6 +151,8 @@ class CoordinatorNode implements Coordinator {
   #reign = 0;
   #isClosed = false;
   #sending: NodeJS.Timeout | undefined;
+  /** Leaderships that are over and still let go of the database. */
+  #deposing: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(options: CoordinatorOptions) {
@@ -233,6 +238,7 @@ class CoordinatorNode implements Coordinator {
     // Reports in flight are still decided and answered; only then do projection and log end.
     await this.#grpc?.close(CALLS_GRACE_MS);
     await this.#leader?.close();
+    await this.#deposing;
     await this.#log?.close();
     await Promise.race([this.#http?.close(), sleep(500, undefined, { ref: false })]);
     this.#logger.info('coordinator stopped');
@@ -253,7 +259,12 @@ class CoordinatorNode implements Coordinator {
     this.#face = undefined;
     this.#grpc?.setServing(false);
     this.#sendWorkersOn(status);
-    leader?.depose().catch((error: unknown) => this.#logger.warn({ err: error }, 'leadership ended badly'));
+    if (leader !== undefined) {
+      const deposed = leader.depose().catch((error: unknown) => {
+        this.#logger.warn({ err: error }, 'leadership ended badly');
+      });
+      this.#deposing = Promise.all([this.#deposing, deposed]);
+    }
     if (status.state !== 'Shutdown') return;
     this.#options.onFatal?.(new ZkraftError('internal', 'the replicated log cannot be written; see the log'));
   }

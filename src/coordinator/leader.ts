@@ -161,7 +161,10 @@ export class Leader {
       const lease = liveLease(task);
       if (lease !== undefined) this.leases.grant(lease, now(), task.phase === 'in_progress');
     }
-    if (!(await this.#tryClaim())) this.#claiming = this.#claimInBackground();
+    const isClaimed = await this.#tryClaim();
+    // Deposed, or closed, meanwhile: nothing is begun that nobody would end.
+    if (this.#stop.signal.aborted) return;
+    if (!isClaimed) this.#claiming = this.#claimInBackground();
     this.#subscriptions.push(store.onInserted(() => this.driver.wake()));
     this.#subscriptions.push(store.onCancelRequested(() => this.#cancellations.wake()));
     this.driver.start();

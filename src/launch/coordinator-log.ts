@@ -38,7 +38,24 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
   const security = securityOf(config);
   refuseOpenBind(host, 'coordinator.raft.raft_host', security.mode === 'mutual-tls', TLS_REMEDY);
   if (peers.length > 1) checkSeveral(peers, port, security);
-  const raftAddress = peers.find((peer) => peer.name === name)?.raftAddress ?? `${host}:${port}`;
+  const own = peers.find((peer) => peer.name === name)?.raftAddress;
+  if (own === undefined && port !== 0 && isWildcard(host)) {
+    throw invalid(
+      PEERS,
+      `coordinator.raft.raft_host is ${host}, which is nowhere to others; list this node in peers with the address at which they reach it`,
+    );
+  }
+  if (
+    peers.length > 1 &&
+    isWildcard(config.get('coordinator.grpc_host')) &&
+    !config.get('coordinator.advertise_address')
+  ) {
+    throw invalid(
+      'coordinator.advertise_address',
+      'it is empty, and coordinator.grpc_host is nowhere to others; give the host:port at which workers reach this coordinator, for the others send them there',
+    );
+  }
+  const raftAddress = own ?? `${host}:${port}`;
   const isFirst = peers.length === 0 || peers[0]?.name === name;
 
   return async ({ clientAddress, registry, logger }) => {
@@ -137,6 +154,8 @@ function checkSeveral(peers: readonly ListedPeer[], port: number, security: Tran
     `it is false, and ${far.name} at ${far.raftAddress} is on another machine; peers there must show who they are: ${TLS_REMEDY} (zkraft certs makes them)`,
   );
 }
+
+const isWildcard = (host: string): boolean => ['0.0.0.0', '::', '[::]', ''].includes(host);
 
 const invalid = (field: SettingKey, problem: string): ZkraftError =>
   new ZkraftError('config_invalid', `${field}: ${problem}`, { field });

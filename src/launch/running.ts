@@ -21,6 +21,7 @@ const CLOSE_MS_MAX = 20_000;
 
 export class RunningGroup {
   readonly #parts: Running[] = [];
+  readonly #limits = new Map<string, number>();
   readonly #logger: Logger;
   #closing: Promise<void> | undefined;
 
@@ -34,8 +35,9 @@ export class RunningGroup {
   }
 
   /** Something that only has to be closed. */
-  addClosable(name: string, close: () => Promise<void>): void {
+  addClosable(name: string, close: () => Promise<void>, limitMs = CLOSE_MS_MAX): void {
     this.#parts.push({ name, addresses: {}, close });
+    this.#limits.set(name, limitMs);
   }
 
   close(): Promise<void> {
@@ -47,7 +49,7 @@ export class RunningGroup {
     for (const part of this.#parts.reverse()) {
       const begun = performance.now();
       try {
-        await withLimit(part.close(), CLOSE_MS_MAX);
+        await withLimit(part.close(), this.#limits.get(part.name) ?? CLOSE_MS_MAX);
         this.#logger.debug({ part: part.name, ms: Math.round(performance.now() - begun) }, 'closed');
       } catch (error) {
         this.#logger.error({ part: part.name, err: error }, 'did not close cleanly');

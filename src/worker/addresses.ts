@@ -34,11 +34,9 @@ export class AddressBook {
 
   /** The current address did not answer, or refused for a reason of its own. */
   failed(): Pace {
-    if (this.#leader !== undefined) {
-      this.#leader = undefined;
-    } else {
-      this.#index = (this.#index + 1) % this.#listed.length;
-    }
+    // Also after one that was named: whoever named it would name it again.
+    this.#leader = undefined;
+    this.#index = (this.#index + 1) % this.#listed.length;
     this.#failures += 1;
     return this.#failures % this.#listed.length === 0 ? this.#rest() : 'now';
   }

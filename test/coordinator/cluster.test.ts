@@ -145,6 +145,33 @@ describe('a cluster of coordinators', () => {
     assert.ok(back.node.status().snapshotIndex > 0);
   });
 
+  withCluster('one deposed while it still waits for the database leaves nothing behind that works on', async (bed) => {
+    const first = await bed.leader();
+    await bed.joined(first, 'w1');
+    await eventually(() => first.coordinator.status().outbox === 0);
+    // Whoever leads next is held up in its claim, and deposed in it.
+    const release = bed.store.holdClaims();
+    await first.node.transferLeadership();
+    const held = await bed.leader([first.name]);
+    await eventually(() => bed.store.claimsHeld === 1);
+    await held.node.transferLeadership(first.name);
+    release();
+    await eventually(() => first.node.status().state === 'Leader');
+    await pause(200);
+    // It leads again, with a worker of which only this time it has heard.
+    await first.node.transferLeadership(held.name);
+    const again = await bed.leader([first.name]);
+    const worker = bed.worker(again, 'w2');
+    await served(() => worker.register({ slots: 2 }));
+    await worker.join(2);
+    await pause(900);
+    assert.equal(worker.streamEnd, undefined, 'it is not taken for dead by a leader of the past');
+    const row = bed.submit();
+    const { lease } = await worker.assignment();
+    await worker.complete(lease, proofs.proof, proofs.signals);
+    await eventually(() => row.status === 'completed');
+  });
+
   withCluster(
     'two of three are lost for good: the third is recovered, and the database is its own from then on',
     async (bed) => {

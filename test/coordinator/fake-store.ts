@@ -48,6 +48,8 @@ export class FakeStore implements SchedulingStore, StoreHealth {
   /** The next projection is written, but its answer is lost. */
   loseAnswer = false;
   projections = 0;
+  claimsHeld = 0;
+  #claims: Promise<void> | undefined;
   reads = 0;
   /** In the order in which they were written; each once. */
   readonly story: TaskEvent[] = [];
@@ -168,7 +170,23 @@ export class FakeStore implements SchedulingStore, StoreHealth {
     };
   }
 
+  /** From now on claims wait, until what this returns is called. */
+  holdClaims(): () => void {
+    let release = (): void => {};
+    this.#claims = new Promise((resolve) => {
+      release = resolve;
+    });
+    return () => {
+      this.#claims = undefined;
+      release();
+    };
+  }
+
   async claimCluster(clusterId: string, succeeds: readonly string[] = []): Promise<ClusterRow> {
+    if (this.#claims !== undefined) {
+      this.claimsHeld += 1;
+      await this.#claims;
+    }
     await this.#reach();
     this.cluster ??= { clusterId, epoch: 1, cursor: 0 };
     if (succeeds.includes(this.cluster.clusterId)) {

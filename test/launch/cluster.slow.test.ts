@@ -95,20 +95,19 @@ describe('zkraft cluster', () => {
   });
 
   it('is shown to the commands that speak to coordinators and peers, with its certificates', async () => {
-    const certs = (name: string) => ({
-      WORKER_TLS_CA_FILE: `${cluster.dir}/certs/ca.crt`,
-      WORKER_TLS_CERT_FILE: `${cluster.dir}/certs/${name}.crt`,
-      WORKER_TLS_KEY_FILE: `${cluster.dir}/certs/${name}.key`,
-      COORDINATOR_RAFT_CA_FILE: `${cluster.dir}/certs/ca.crt`,
-      COORDINATOR_RAFT_CERT_FILE: `${cluster.dir}/certs/${name}.crt`,
-      COORDINATOR_RAFT_KEY_FILE: `${cluster.dir}/certs/${name}.key`,
+    const certs = (authority: 'raft' | 'grpc', name: string) => ({
+      COORDINATOR_RAFT_CA_FILE: `${cluster.dir}/certs/${authority}/ca.crt`,
+      COORDINATOR_RAFT_CERT_FILE: `${cluster.dir}/certs/${authority}/${name}.crt`,
+      COORDINATOR_RAFT_KEY_FILE: `${cluster.dir}/certs/${authority}/${name}.key`,
     });
     const raft = `127.0.0.1:${cluster.firstPort + 30}`;
-    const peers = await zkraft(['raft', 'list-peers', '--address', raft, '--json'], certs('coordinator-1'));
+    const peers = await zkraft(['raft', 'list-peers', '--address', raft, '--json'], certs('raft', 'coordinator-1'));
     assert.equal(peers.code, 0, peers.stdout);
     assert.equal((peers.json().peers as unknown[]).length, 3);
     const plain = await zkraft(['raft', 'list-peers', '--address', raft, '--json']);
     assert.notEqual(plain.code, 0, 'without a certificate nothing is told');
+    const worker = await zkraft(['raft', 'list-peers', '--address', raft, '--json'], certs('grpc', 'worker-1'));
+    assert.notEqual(worker.code, 0, 'a worker is no peer, and no operator');
   });
 
   it('refuses a second one in the same folder', async () => {

@@ -46,6 +46,7 @@ export interface ChaosResult {
 /** Small, so that proofs take moments and faults meet many of them; three circuits. */
 const DEPTHS = [2, 4, 8];
 const LOOK_AGAIN_MS = 500;
+const STEADY_MS = 800;
 /** Tasks open besides one fault's share, so that workers never wait for the next fault. */
 const BACKLOG_MORE = 4;
 
@@ -122,6 +123,9 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
   const load = new TaskLoad({ requests, random, url: network.gatewayUrl, signal: abort.signal });
   const submitting = load.run();
   submitting.catch((error: unknown) => abort.abort(error));
+  // So that some are on their way at any moment, whatever is struck.
+  const steady = setInterval(() => load.letInOne(), STEADY_MS);
+  abort.signal.addEventListener('abort', () => clearInterval(steady), { once: true });
   const strikes = await strikeAll({
     network,
     plan,
@@ -135,6 +139,7 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
       say(`fault ${number + 1}/${faults}: ${fault.kind} ${fault.part}${overlaps}; ${met}; mended in ${mendedMs} ms`);
     },
   });
+  clearInterval(steady);
   if (strikes.length === faults) load.letIn(tasks);
   else load.end();
   say('the last fault is mended; waiting for all tasks to end');

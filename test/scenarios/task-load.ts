@@ -106,6 +106,11 @@ export class TaskLoad {
     this.#wakeAll();
   }
 
+  /** One more. */
+  letInOne(): void {
+    if (!this.#isOver) this.letIn(this.#let + 1);
+  }
+
   /** No more are let in than were by now. */
   end(): void {
     this.#isOver = true;

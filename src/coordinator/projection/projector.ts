@@ -60,8 +60,11 @@ export class Projector {
     const { replica, store, logger } = this.#options;
     // A leader of the past must not end the session of the next.
     await replica.log.readIndex();
-    const { clusterId, succeeds, commitIndex } = replica.status();
+    const { clusterId, succeeds } = replica.status();
     const row = await store.claimCluster(clusterId, succeeds);
+    // Once more: another may lead by now, and have written what this node has not heard of.
+    await replica.log.readIndex();
+    const { commitIndex } = replica.status();
     if (row.cursor > commitIndex) {
       throw new ZkraftError(
         'log_corrupt',
@@ -125,7 +128,8 @@ export class Projector {
   async #afterFailure(error: ZkraftError): Promise<void> {
     const { logger, metrics, random, onForeign } = this.#options;
     if (error.code === 'shutting_down') return;
-    metrics.add('coordinator_projection_failures_total');
+    const isLeadershipOver = error.code === 'not_leader';
+    if (!isLeadershipOver) metrics.add('coordinator_projection_failures_total');
     if (mustNotLead(error)) {
       this.#cluster = undefined;
       this.#closed = true;
@@ -134,7 +138,8 @@ export class Projector {
     }
     const waits = 'results wait in the outbox until the database takes them';
     // An outage is said once; anything else is a fault that somebody must see each time.
-    if (error.code !== 'database_unavailable') logger.error({ err: error }, waits);
+    if (isLeadershipOver) logger.debug({ err: error }, waits);
+    else if (error.code !== 'database_unavailable') logger.error({ err: error }, waits);
     else if (this.#failures === 0) logger.warn({ err: error }, waits);
     this.#failures += 1;
     const capMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(10, this.#failures - 1));

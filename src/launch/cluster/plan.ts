@@ -35,30 +35,36 @@ export interface PlannedProcess {
   readonly usesDatabase: boolean;
   readonly url: string;
   readonly ports: readonly number[];
-  /** Of its certificate; undefined: it shows none. */
-  readonly certificate: string | undefined;
+  /** Of which authorities it shows certificates. */
+  readonly certificates: readonly Authority[];
 }
 
-export const certificatesDir = (dir: string): string => join(dir, 'certs');
+/** `raft` for the coordinators among themselves, `grpc` between them and workers: no worker may speak as a coordinator. */
+export const AUTHORITIES = ['raft', 'grpc'] as const;
+export type Authority = (typeof AUTHORITIES)[number];
+
+export const certificatesDir = (dir: string, authority: Authority): string => join(dir, 'certs', authority);
 
 /** Coordinators first, in the order in which they are listed as peers. */
 export function planCluster(shape: ClusterShape): PlannedProcess[] {
   const { dir, ports } = shape;
-  const certs = certificatesDir(dir);
-  const ca = join(certs, 'ca.crt');
-  const pair = (name: string) => [join(certs, `${name}.crt`), join(certs, `${name}.key`)] as const;
+  const filesOf = (authority: Authority, name: string) => {
+    const certs = certificatesDir(dir, authority);
+    return { ca: join(certs, 'ca.crt'), cert: join(certs, `${name}.crt`), key: join(certs, `${name}.key`) };
+  };
   const nth = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
   const coordinatorName = (i: number): string => `coordinator-${i + 1}`;
   const peers = nth(shape.coordinators, (i) => ({ id: coordinatorName(i), address: `127.0.0.1:${ports.raft + i}` }));
 
   const coordinators = nth(shape.coordinators, (i): PlannedProcess => {
     const name = coordinatorName(i);
-    const [cert, key] = pair(name);
+    const grpc = filesOf('grpc', name);
+    const raft = filesOf('raft', name);
     return {
       name,
       kind: 'coordinator',
       usesDatabase: true,
-      certificate: name,
+      certificates: ['raft', 'grpc'],
       url: `http://127.0.0.1:${ports.http + i}`,
       ports: [ports.grpc + i, ports.http + i, ports.raft + i],
       settings: {
@@ -66,9 +72,9 @@ export function planCluster(shape: ClusterShape): PlannedProcess[] {
           id: name,
           grpc_port: ports.grpc + i,
           http_port: ports.http + i,
-          tls_cert_file: cert,
-          tls_key_file: key,
-          tls_client_ca_file: ca,
+          tls_cert_file: grpc.cert,
+          tls_key_file: grpc.key,
+          tls_client_ca_file: grpc.ca,
           raft: {
             node_id: name,
             raft_port: ports.raft + i,
@@ -77,9 +83,9 @@ export function planCluster(shape: ClusterShape): PlannedProcess[] {
             heartbeat_timeout: shape.raftTimeout,
             election_timeout: shape.raftTimeout,
             tls_enabled: true,
-            cert_file: cert,
-            key_file: key,
-            ca_file: ca,
+            cert_file: raft.cert,
+            key_file: raft.key,
+            ca_file: raft.ca,
           },
         },
       },
@@ -89,19 +95,19 @@ export function planCluster(shape: ClusterShape): PlannedProcess[] {
     name: 'gateway',
     kind: 'gateway',
     usesDatabase: true,
-    certificate: undefined,
+    certificates: [],
     url: `http://127.0.0.1:${ports.gateway}`,
     ports: [ports.gateway],
     settings: { server: { port: ports.gateway } },
   };
   const workers = nth(shape.workers, (i): PlannedProcess => {
     const name = `worker-${i + 1}`;
-    const [cert, key] = pair(name);
+    const { ca, cert, key } = filesOf('grpc', name);
     return {
       name,
       kind: 'worker',
       usesDatabase: false,
-      certificate: name,
+      certificates: ['grpc'],
       url: `http://127.0.0.1:${ports.worker + i}`,
       ports: [ports.worker + i],
       settings: {

@@ -1,5 +1,5 @@
 /** `cluster.json` in the cluster's folder: what runs, and where, for those who ask while it runs. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ZkraftError } from '../../common/index.ts';
 import type { ProcessKind } from './plan.ts';
@@ -24,9 +24,11 @@ export interface RecordedProcess {
 
 const fileIn = (dir: string): string => join(dir, 'cluster.json');
 
-/** The owner's alone: the database's URL is in it. */
+/** The owner's alone: the database's URL is in it. Whoever reads sees the old one or the new one. */
 export function writeRecord(dir: string, record: ClusterRecord): void {
-  writeFileSync(fileIn(dir), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+  const temporary = `${fileIn(dir)}.tmp`;
+  writeFileSync(temporary, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+  renameSync(temporary, fileIn(dir));
 }
 
 export function removeRecord(dir: string): void {
@@ -48,7 +50,14 @@ export function lastRecord(dir: string): ClusterRecord | undefined {
 /** Undefined when whoever keeps the cluster is gone. */
 export function readRecord(dir: string): ClusterRecord | undefined {
   const record = lastRecord(dir);
-  return record !== undefined && isAlive(record.pid) ? record : undefined;
+  return record !== undefined && isKept(record) ? record : undefined;
+}
+
+/** Whoever wrote it still runs: its pid may be another's by now, after a crash of the machine. */
+export function isKept({ pid }: ClusterRecord): boolean {
+  if (!isAlive(pid)) return false;
+  const commandLine = commandLineOf(pid);
+  return commandLine === '' || /\0cluster\0up(\0|$)/.test(commandLine);
 }
 
 export function isAlive(pid: number): boolean {

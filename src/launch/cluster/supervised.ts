@@ -33,6 +33,7 @@ export class Supervised {
   readonly #options: SupervisedOptions;
   readonly #stop = new AbortController();
   #child: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
   #running: Promise<void> | undefined;
 
   constructor(options: SupervisedOptions) {
@@ -47,12 +48,17 @@ export class Supervised {
   async start(): Promise<void> {
     const { name, logFile } = this.#options;
     const { ready, ended } = this.#spawn();
-    const isReady = await Promise.race([ready.then(() => true), ended.then(() => false), late(READY_MS_MAX)]);
+    const stopped = new Promise<false>((resolve) => {
+      this.#stop.signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    const isReady = await Promise.race([ready.then(() => true), ended.then(() => false), stopped, late(READY_MS_MAX)]);
     if (isReady !== true) {
-      this.#child?.kill('SIGKILL');
+      if (!this.#stop.signal.aborted) this.#child?.kill('SIGKILL');
       throw new ZkraftError('cluster_failed', `${name} did not become ready; ${logFile} says why`);
     }
-    this.#running = this.#keepRunning(ended);
+    this.#running = this.#keepRunning(ended).catch((error: unknown) => {
+      this.#options.logger.error({ process: name, err: error }, 'could not be started again');
+    });
   }
 
   /** Asks it to end, and waits for that. */
@@ -60,7 +66,7 @@ export class Supervised {
     this.#stop.abort();
     this.#child?.kill('SIGTERM');
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_MS_MAX);
-    await this.#running;
+    await Promise.all([this.#running, this.#ended]);
     clearTimeout(timer);
   }
 
@@ -94,7 +100,6 @@ export class Supervised {
     } finally {
       closeSync(log);
     }
-    this.#options.started();
     const child = this.#child;
     const ended = new Promise<number | null>((resolve) => {
       child.once('exit', (code) => resolve(code));
@@ -106,6 +111,8 @@ export class Supervised {
         if (line.startsWith('{') && line.includes('"event":"ready"')) resolve();
       });
     });
+    this.#ended = ended;
+    this.#options.started();
     return { ready, ended };
   }
 }

@@ -5,19 +5,20 @@
  * Folder: `certs/` (an authority that is made for it), `config/` (the settings of each process, as an operator would
  * write them), `logs/`, `postgres/`, `artifacts/`, and a folder for each process that keeps something.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { authorityFiles, writeAuthority, writeCertificate } from '../../certs/index.ts';
 import { type Logger, makeFolder, ZkraftError } from '../../common/index.ts';
+import { envOf, SETTING_KEYS } from '../../config/index.ts';
 import { migrate, openStore, startPrivatePostgres } from '../../store/index.ts';
 import { publishKeys } from '../keys.ts';
 import { RunningGroup } from '../running.ts';
-import { type ClusterShape, certificatesDir, type PlannedProcess, planCluster } from './plan.ts';
-import { isAlive, lastRecord, orphansOf, removeRecord, writeRecord } from './record.ts';
+import { AUTHORITIES, type ClusterShape, certificatesDir, type PlannedProcess, planCluster } from './plan.ts';
+import { isKept, lastRecord, orphansOf, removeRecord, writeRecord } from './record.ts';
 import { raftStates } from './status.ts';
 import { Supervised } from './supervised.ts';
 
@@ -45,6 +46,7 @@ const CERTIFICATE_DAYS = 365;
 const AUTHORITY_DAYS = 3_650;
 const HOSTS = ['localhost', '127.0.0.1', '::1'];
 const VOTE_MS_MAX = 60_000;
+const PROCESSES_STOP_MS = 45_000;
 const LOOK_MS = 100;
 
 /** Rejects with `already_running`, `port_in_use`, `config_invalid`, `cluster_failed`, `postgres_failed`. */
@@ -59,6 +61,7 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
   };
   refuseSecond(dir);
   try {
+    refuseOtherPorts(dir, plan);
     await refuseTakenPorts(plan);
     await makeFolders(dir);
     step(0, 'making certificates');
@@ -99,14 +102,19 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
         name: planned.name,
         command: main.command,
         args: [...main.args, planned.kind, '--config', settingsFile(dir, planned.name), '--json'],
-        env: planned.usesDatabase ? { ...process.env, DATABASE_URL: postgres.connectionString } : process.env,
+        env: planned.usesDatabase
+          ? { ...bareEnvironment(), DATABASE_URL: postgres.connectionString }
+          : bareEnvironment(),
         logFile: logFile(dir, planned.name),
         logger,
         started: note,
       });
-      group.addClosable(planned.name, () => supervised.stop());
       return supervised;
     });
+    // Together, workers finishing what they prove: one after the other would take longer than anybody waits.
+    const stopAll = async (): Promise<void> => void (await Promise.all(processes.map((one) => one.stop())));
+    group.addClosable('processes', stopAll, PROCESSES_STOP_MS);
+    signal?.addEventListener('abort', () => void stopAll(), { once: true });
     step(0.8, 'starting the coordinators');
     const isCoordinator = (i: number): boolean => plan[i]?.kind === 'coordinator';
     await Promise.all(processes.filter((_, i) => isCoordinator(i)).map((one) => one.start()));
@@ -131,7 +139,7 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
     };
   } catch (error) {
     await group.close();
-    removeRecord(dir);
+    if (lastRecord(dir)?.pid === process.pid) removeRecord(dir);
     throw error;
   }
 }
@@ -151,13 +159,19 @@ async function untilAllVote(urls: readonly string[], signal: AbortSignal | undef
   }
 }
 
+/** Without what would set a setting: the files of the cluster are all that its processes go by. */
+function bareEnvironment(): NodeJS.ProcessEnv {
+  const names = new Set(SETTING_KEYS.flatMap(envOf).flatMap((name) => [name, `${name}_FILE`]));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.has(name)));
+}
+
 const settingsFile = (dir: string, name: string): string => join(dir, 'config', `${name}.yaml`);
 const logFile = (dir: string, name: string): string => join(dir, 'logs', `${name}.log`);
 
 function refuseSecond(dir: string): void {
   const last = lastRecord(dir);
   if (last === undefined) return;
-  if (isAlive(last.pid) || orphansOf(last).length > 0) {
+  if (isKept(last) || orphansOf(last).length > 0) {
     throw new ZkraftError('already_running', `a cluster runs from ${dir}; stop it first: zkraft cluster down`);
   }
 }
@@ -176,19 +190,38 @@ async function makeFolders(dir: string): Promise<void> {
 
 /** Those that are missing. */
 async function makeCertificates(dir: string, plan: readonly PlannedProcess[]): Promise<void> {
-  const certs = certificatesDir(dir);
-  const writing = { dir: certs, force: false, now: new Date() };
-  if (!existsSync(authorityFiles(certs).certFile)) {
-    await writeAuthority('zkraft cluster on this machine', { ...writing, days: AUTHORITY_DAYS });
-  }
-  for (const { certificate } of plan) {
-    if (certificate === undefined || existsSync(join(certs, `${certificate}.crt`))) continue;
-    await writeCertificate(certificate, HOSTS, { ...writing, days: CERTIFICATE_DAYS });
+  for (const authority of AUTHORITIES) {
+    const certs = certificatesDir(dir, authority);
+    const writing = { dir: certs, force: false, now: new Date() };
+    if (!existsSync(authorityFiles(certs).certFile)) {
+      await writeAuthority(`zkraft ${authority} on this machine`, { ...writing, days: AUTHORITY_DAYS });
+    }
+    for (const { name } of plan.filter(({ certificates }) => certificates.includes(authority))) {
+      if (existsSync(join(certs, `${name}.crt`))) continue;
+      await writeCertificate(name, HOSTS, { ...writing, days: CERTIFICATE_DAYS });
+    }
   }
 }
 
 async function writeSettings(dir: string, plan: readonly PlannedProcess[]): Promise<void> {
   for (const { name, settings } of plan) await writeFile(settingsFile(dir, name), stringify(settings), { mode: 0o600 });
+}
+
+/** Coordinators that know one another by their Raft ports would not find each other at others. */
+function refuseOtherPorts(dir: string, plan: readonly PlannedProcess[]): void {
+  for (const { name, settings, kind } of plan) {
+    if (kind !== 'coordinator' || !existsSync(join(dir, name, 'raft')) || !existsSync(settingsFile(dir, name)))
+      continue;
+    const before = parse(readFileSync(settingsFile(dir, name), 'utf8')) as typeof settings;
+    const portOf = (of: typeof settings): unknown =>
+      (of.coordinator as { raft?: { raft_port?: unknown } } | undefined)?.raft?.raft_port;
+    if (portOf(before) === portOf(settings)) continue;
+    throw new ZkraftError(
+      'config_invalid',
+      `the coordinators in ${dir} know ${name} by its Raft port ${portOf(before)}, which would be ${portOf(settings)} now; give the ports of before, or another --dir`,
+      { field: 'first-port' },
+    );
+  }
 }
 
 /** Before anything is begun: else the last of ten processes says so. */

@@ -4,7 +4,7 @@
  * Only whoever answers at its address under its listed name, is of no cluster, and has no namesake among the members is
  * added; so it can go on for ever and needs no memory. A node that was removed keeps its log, is therefore not waiting,
  * and stays out. One that lost its disk waits, but its name is taken by what it was: an operator removes that first
- * (rule 8). Promotion is as for every learner.
+ * (rule 8). Promotion is as for every learner. Who may begin is said in `beginning.ts`.
  */
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { Member } from './members.ts';
@@ -48,13 +48,14 @@ export class Formation {
     const peer = this.#missing();
     if (peer === undefined) return;
     this.#isUnderWay = true;
-    this.#notBeforeMs.set(peer.name, this.#options.now() + this.#options.retryMs);
     try {
       await this.#bringIn(peer);
       this.#said.delete(peer.name);
     } catch (error) {
       this.#sayOnce(peer, ZkraftError.from(error));
     } finally {
+      // From the end: one that takes long to fail must not hold the others up.
+      this.#notBeforeMs.set(peer.name, this.#options.now() + this.#options.retryMs);
       this.#isUnderWay = false;
     }
   }

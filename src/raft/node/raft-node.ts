@@ -12,6 +12,7 @@ import type { DiskStallWatch, FreeSpaceGuard, SnapshotStore } from '../storage/i
 import { type ConfState, EMPTY_CONF_STATE, NO_NODE, type NodeId } from '../types.ts';
 import { checkMember, foreign } from './admission.ts';
 import { assemble, type Running } from './assembly.ts';
+import { mayBegin } from './beginning.ts';
 import { encodeCommand } from './command.ts';
 import type { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
@@ -96,40 +97,38 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     if (this.#machine !== undefined) throw new ZkraftError('internal', 'the log was started twice');
     this.#machine = machine;
     this.#transport = await this.#options.connect(this);
-    if (this.#open === undefined && this.#options.bootstrap) await this.#begin();
+    const { bootstrap, peers = [], logger, name } = this.#options;
+    const others = peers.filter((peer) => peer.name !== name);
+    if (this.#open === undefined && bootstrap && others.length === 0) await this.#begin();
     if (this.#open !== undefined) return await this.#run(this.#open);
-    this.#options.logger.info(
-      { node: this.#options.name, incarnation: this.#incarnation.nodeId },
-      'this node has no log, and waits until a leader adds it',
-    );
+    if (bootstrap) void this.#beginWith(others);
+    else logger.info({ node: name }, 'this node has no log, and waits until a leader adds it');
   }
 
-  /** A cluster of this node alone, unless the listed peers have one: then this node lost its log, and is new to them. */
+  /** A cluster of this node alone. */
   async #begin(): Promise<void> {
     const { place, logger, name } = this.#options;
-    const elsewhere = await this.#clusterOfPeers();
-    if (elsewhere !== undefined) {
-      logger.warn({ cluster_id: elsewhere }, 'this node was to begin a cluster, but its peers have one');
-      return;
-    }
-    // Who asked meanwhile may have made this node a member.
-    if (this.#open !== undefined || this.#joining !== undefined) return await this.#joining;
     const clusterId = randomUUID();
     const { nodeId } = this.#incarnation;
     this.#open = await place.create(clusterId, this.#incarnation, { ...EMPTY_CONF_STATE, voters: [nodeId] });
     logger.info({ cluster_id: clusterId, node: name, incarnation: nodeId }, 'began a new cluster');
   }
 
-  async #clusterOfPeers(): Promise<string | undefined> {
-    const { peers = [], name } = this.#options;
-    const others = peers.filter((peer) => peer.name !== name);
-    const asked = others.map(async ({ raftAddress }) => {
-      const found = await this.#transport?.identify(raftAddress);
-      // One that was added this very moment may be the first whom this node hears of.
-      return found?.clusterId;
+  /** Once the others allow it; unless they have a cluster, whose leader may add this node. */
+  async #beginWith(others: readonly ListedPeer[]): Promise<void> {
+    const { name, runtime, logger, heartbeatTimeoutMs: retryMs, onFatal } = this.#options;
+    const identify = async (address: string): Promise<PeerIdentity> => {
+      if (this.#transport === undefined) throw stopping();
+      return await this.#transport.identify(address);
+    };
+    const isOver = (): boolean =>
+      this.#open !== undefined || this.#joining !== undefined || this.#closing !== undefined;
+    if (!(await mayBegin({ name, others, identify, isOver, runtime, retryMs, logger }))) return;
+    // As a join is: whoever calls meanwhile waits for it, and is then refused.
+    this.#joining = this.#begin().then(() => this.#run(this.#open as OpenPlace));
+    await this.#joining.catch((error: unknown) => {
+      if (this.#closing === undefined) onFatal(ZkraftError.from(error));
     });
-    const answers = await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
-    return answers.find((clusterId) => clusterId !== undefined);
   }
 
   // Commands and reads.

@@ -28,15 +28,41 @@ describe('a cluster that forms from a list', () => {
   });
 
   it('takes nobody in who is called otherwise, or has a cluster', async () => {
-    const stranger = await bed.start('x', { raftAddress: 'b', connect: bed.network.connector('b') });
-    const first = await start('a', true);
+    const [first] = [await start('a', true), await start('b')];
     await eventually(() => first.node.status().state === 'Leader');
+    const stranger = await bed.start('x', { raftAddress: 'c', connect: bed.network.connector('c') });
+    await pause(600);
+    assert.equal(stranger.node.status().isWaiting, true);
+    await bed.stop('x');
     const foreign = await bed.start('c', { bootstrap: true });
     await eventually(() => foreign.node.status().state === 'Leader');
     await pause(600);
-    assert.equal(first.node.status().peers, 1);
-    assert.equal(stranger.node.status().isWaiting, true);
+    assert.equal(first.node.status().peers, 2);
     assert.notEqual(foreign.node.status().clusterId, first.node.status().clusterId);
+  });
+
+  it('is begun once a majority of the list is there, and not before', async () => {
+    const first = await start('a', true);
+    await pause(600);
+    assert.equal(first.node.status().isWaiting, true, 'it may be one that lost its folder, and the others are away');
+    await start('c');
+    await eventually(() => first.node.status().peers === 2);
+  });
+
+  it('is not held up by a peer that does not answer for long', async () => {
+    const { connector } = bed.network;
+    bed.network.connector = (address) => async (host) => {
+      const transport = await connector.call(bed.network, address)(host);
+      // The others ask b, who is switched off: it takes longer than the pause between two tries.
+      const identify = async (at: string) => {
+        if (at === 'b') await pause(400);
+        return await transport.identify(at);
+      };
+      return { ...transport, identify };
+    };
+    const first = await start('a', true);
+    await start('c');
+    await eventually(() => first.node.status().peers === 2);
   });
 
   it('leaves out who was removed, and takes it back once its folder is empty', async () => {
