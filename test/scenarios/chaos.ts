@@ -46,7 +46,7 @@ export interface ChaosResult {
 /** Small, so that proofs take moments and faults meet many of them; three circuits. */
 const DEPTHS = [2, 4, 8];
 const LOOK_AGAIN_MS = 500;
-const STEADY_MS = 800;
+const STEADY_MS = 1_000;
 /** Tasks open besides one fault's share, so that workers never wait for the next fault. */
 const BACKLOG_MORE = 4;
 
@@ -123,8 +123,8 @@ async function strikeUnderLoad(network: Network, options: ChaosOptions, abort: A
   const load = new TaskLoad({ requests, random, url: network.gatewayUrl, signal: abort.signal });
   const submitting = load.run();
   submitting.catch((error: unknown) => abort.abort(error));
-  // So that some are on their way at any moment, whatever is struck.
-  const steady = setInterval(() => load.letInOne(), STEADY_MS);
+  // Where time is the measure, some are on their way at any moment, whatever is struck.
+  const steady = options.forMs === undefined ? undefined : setInterval(() => load.letInOne(), STEADY_MS);
   abort.signal.addEventListener('abort', () => clearInterval(steady), { once: true });
   const strikes = await strikeAll({
     network,
