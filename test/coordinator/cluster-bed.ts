@@ -43,6 +43,7 @@ export class ClusterBed {
   readonly #root = mkdtempSync(join(tmpdir(), 'zkraft-cluster-'));
   readonly #options: Partial<CoordinatorOptions>;
   readonly #hashes = new Map<number, string>();
+  readonly #held = new Map<string, { waiting: number; readonly released: Promise<void> }>();
 
   static async start(proofs: Proofs, options: Partial<CoordinatorOptions> = {}): Promise<ClusterBed> {
     const bed = new ClusterBed(proofs, options);
@@ -110,6 +111,23 @@ export class ClusterBed {
     return seat;
   }
 
+  /** From now on this one stops between a decision and writing it, until what this returns is called. */
+  holdWrites(name: string): { readonly waiting: () => number; readonly release: () => void } {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const held = { waiting: 0, released };
+    this.#held.set(name, held);
+    return {
+      waiting: () => held.waiting,
+      release: () => {
+        this.#held.delete(name);
+        release();
+      },
+    };
+  }
+
   /** The one that leads, knows it, and serves; of those that are not left out. */
   async leader(but: readonly string[] = []): Promise<Seat> {
     let found: Seat | undefined;
@@ -153,10 +171,15 @@ export class ClusterBed {
 
   #watchedStore(name: string, node: () => RaftNode<Result> | undefined): FakeStore {
     const { store } = this;
-    const project: FakeStore['project'] = (...args) => {
+    const project: FakeStore['project'] = async (...args) => {
       const state = node()?.status().state;
       if (state !== 'Leader') this.wroteWithoutLeading.push(`${name}, ${state}`);
-      return store.project(...args);
+      const held = this.#held.get(name);
+      if (held !== undefined) {
+        held.waiting += 1;
+        await held.released;
+      }
+      return await store.project(...args);
     };
     return new Proxy(store, {
       get: (target, key) => {

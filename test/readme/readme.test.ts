@@ -30,6 +30,9 @@ const readme = blocksOf('README.md');
 const dataDir = mkdtempSync(join(tmpdir(), 'zkraft-readme-'));
 /** These are run by whoever tests a clone, this test among them. */
 const WHOLE = ['npm run demo', 'npm test', 'npm start'];
+/** These are run by `test/launch/cluster.slow.test.ts`: the first of them goes on until it is told to stop. */
+const CLUSTER = ['npm run -s zkraft -- cluster up', 'npm run -s zkraft -- cluster status'];
+const COMMAND_MS = 240_000;
 
 describe('the README', () => {
   let network: DevProcess;
@@ -43,6 +46,7 @@ describe('the README', () => {
     const { status, stdout, stderr } = spawnSync('sh', ['-c', short], {
       cwd: ROOT,
       encoding: 'utf8',
+      timeout: COMMAND_MS,
       env: { ...process.env, TASK_ID: taskId, ZKRAFT_URL: network.gatewayUrl, ZKRAFT_DATA_DIR: dataDir },
     });
     return { code: status, out: `${stdout}${status === 0 ? '' : stderr}` };
@@ -61,8 +65,12 @@ describe('the README', () => {
     const scripts = (
       JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
     ).scripts;
-    const seen = { whole: 0, curl: 0, zkraft: 0, bench: 0 };
+    const seen = { whole: 0, cluster: 0, curl: 0, zkraft: 0, bench: 0 };
     for (const command of commands) {
+      if (CLUSTER.includes(command)) {
+        seen.cluster += 1;
+        continue;
+      }
       if (WHOLE.includes(command)) {
         seen.whole += 1;
         assert.ok(scripts[command.replace(/^npm (run )?/, '')], command);
@@ -79,7 +87,7 @@ describe('the README', () => {
       } else if (command.startsWith('npm run bench')) seen.bench += 1;
       else seen.zkraft += 1;
     }
-    assert.deepEqual(seen, { whole: 3, curl: 2, zkraft: 4, bench: 1 });
+    assert.deepEqual(seen, { whole: 3, cluster: 2, curl: 2, zkraft: 4, bench: 1 });
   });
 
   it('shows the answer to a submit as it is', () => {

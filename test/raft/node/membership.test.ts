@@ -5,6 +5,18 @@ import { type BedNode, eventually, NodeBed, pause, retried, text, words } from '
 const roles = async ({ node }: BedNode): Promise<string[]> =>
   (await node.peers()).map(({ name, role }) => `${name} ${role}`).sort();
 
+/** The promotion that the leader itself has just made may not be over yet: then it is asked again. */
+const refused = (work: () => Promise<unknown>, says: RegExp): Promise<void> =>
+  eventually(async () => {
+    const message = await work().then(
+      () => 'it was not refused',
+      (error: Error) => error.message,
+    );
+    if (/another change of the members is under way/.test(message)) return false;
+    assert.match(message, says);
+    return true;
+  });
+
 describe('membership', () => {
   let bed: NodeBed;
   beforeEach(() => {
@@ -48,10 +60,10 @@ describe('membership', () => {
     const [out] = ['a', 'b', 'c'].filter((name) => name !== leader.name);
     assert.ok(out !== undefined);
     await bed.start('d', { autoPromote: false });
-    await assert.rejects(leader.node.replacePeer(out, 'd'), { code: 'peer_not_found' });
+    await refused(() => leader.node.replacePeer(out, 'd'), /no member is called "d"/);
     await retried(() => leader.node.addPeer('d'));
-    await assert.rejects(leader.node.replacePeer('d', out), /"d" is no voter/);
-    await assert.rejects(leader.node.replacePeer(leader.name, 'd'), /leads; transfer leadership first/);
+    await refused(() => leader.node.replacePeer('d', out), /"d" is no voter/);
+    await refused(() => leader.node.replacePeer(leader.name, 'd'), /leads; transfer leadership first/);
     let isJoint = false;
     bed.network.filter = () => {
       isJoint ||= (leader.node.confState?.votersOutgoing.length ?? 0) > 0;
@@ -98,8 +110,8 @@ describe('membership', () => {
     assert.ok(a && b);
     await bed.stop('c');
     await pause(400);
-    await assert.rejects(a.node.removePeer('b'), /1 of 2 voters would be in touch, and a majority is 2/);
-    await a.node.removePeer('c');
+    await refused(() => a.node.removePeer('b'), /1 of 2 voters would be in touch, and a majority is 2/);
+    await retried(() => a.node.removePeer('c'));
     assert.deepEqual(await roles(a), ['a voter', 'b voter']);
     await retried(() => a.node.propose(text('two are enough')));
   });
@@ -107,10 +119,10 @@ describe('membership', () => {
   it('does not remove itself from the lead, nor the only voter', async () => {
     const [a] = await bed.cluster(['a', 'b']);
     assert.ok(a);
-    await assert.rejects(a.node.removePeer('a'), /transfer leadership first/);
-    await assert.rejects(a.node.removePeer('nobody'), { code: 'peer_not_found' });
-    await a.node.removePeer('b');
-    await assert.rejects(a.node.removePeer('a'), /is the only voter/);
+    await refused(() => a.node.removePeer('a'), /transfer leadership first/);
+    await refused(() => a.node.removePeer('nobody'), /no member is called "nobody"/);
+    await retried(() => a.node.removePeer('b'));
+    await refused(() => a.node.removePeer('a'), /is the only voter/);
   });
 
   it('lists its peers without a leader (rule 11)', async () => {
@@ -134,7 +146,7 @@ describe('membership', () => {
     const c = await bed.start('c');
     assert.notEqual(c.node.status().incarnation, before);
     await eventually(() => bed.network.refusals.some((why) => why.includes(`incarnation ${before} of "c"`)));
-    await assert.rejects(a.node.addPeer('c'), /another incarnation .* remove it first/);
+    await refused(() => a.node.addPeer('c'), /another incarnation .* remove it first/);
     // It holds no vote: with b gone nothing is committed, though two processes run.
     await bed.stop('b');
     const write = a.node.propose(text('not by the wiped one')).then(
@@ -154,7 +166,7 @@ describe('membership', () => {
     const a = await bed.start('a', { bootstrap: true });
     const b = await bed.start('b', { bootstrap: true });
     await eventually(() => a.node.status().state === 'Leader' && b.node.status().state === 'Leader');
-    await assert.rejects(a.node.addPeer('b'), /of another cluster/);
+    await refused(() => a.node.addPeer('b'), /of another cluster/);
     const own = b.node.identity();
     await assert.rejects(b.node.admit(a.node.identity(), own.nodeId), { code: 'peer_refused' });
     assert.notEqual(a.node.status().clusterId, b.node.status().clusterId);
