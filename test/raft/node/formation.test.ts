@@ -29,12 +29,17 @@ describe('a cluster that forms from a list', () => {
 
   it('takes nobody in who is called otherwise, or has a cluster', async () => {
     const [first] = [await start('a', true), await start('b')];
-    await eventually(() => first.node.status().state === 'Leader');
+    await eventually(() => first.node.status().peers === 2);
     const stranger = await bed.start('x', { raftAddress: 'c', connect: bed.network.connector('c') });
     await pause(600);
     assert.equal(stranger.node.status().isWaiting, true);
     await bed.stop('x');
-    const foreign = await bed.start('c', { bootstrap: true });
+    // Begun elsewhere: while it begins it has no cluster yet.
+    const elsewhere = { raftAddress: 'z', connect: bed.network.connector('z') };
+    const begun = await bed.start('c', { ...elsewhere, bootstrap: true });
+    await eventually(() => begun.node.status().state === 'Leader');
+    await bed.stop('c');
+    const foreign = await bed.start('c');
     await eventually(() => foreign.node.status().state === 'Leader');
     await pause(600);
     assert.equal(first.node.status().peers, 2);
