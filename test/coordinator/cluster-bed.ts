@@ -1,7 +1,9 @@
 /** Three coordinators in one process, over a network that can be cut and one store in memory. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { sha256Hex } from '../../src/common/index.ts';
 import { silentLogger } from '../../src/common/logging/index.ts';
 import {
@@ -233,4 +235,18 @@ export async function served<T>(work: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
+}
+
+/** A test with a cluster of its own, in which the promises that hold for every one are looked at, too. */
+export function clusterTest(name: string, proofs: () => Proofs, body: (bed: ClusterBed) => Promise<void>): void {
+  test(name, async () => {
+    const bed = await ClusterBed.start(proofs());
+    try {
+      await body(bed);
+      assert.deepEqual(bed.differences, [], 'all nodes have the same state at the same index');
+      assert.deepEqual(bed.wroteWithoutLeading, [], 'nobody writes who does not lead');
+    } finally {
+      await bed.close();
+    }
+  });
 }

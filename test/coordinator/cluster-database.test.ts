@@ -1,9 +1,9 @@
 /** Several coordinators and their one database: what a leader writes late, and a database that is not the one it was. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { eventually, pause } from '../raft/node/node-bed.ts';
 import { makeProofs, type Proofs } from './bed.ts';
-import { ClusterBed, served } from './cluster-bed.ts';
+import { type ClusterBed, clusterTest, served } from './cluster-bed.ts';
 
 let proofs: Proofs;
 before(async () => {
@@ -11,18 +11,8 @@ before(async () => {
 });
 after(() => proofs.close());
 
-const withCluster = (name: string, body: (bed: ClusterBed) => Promise<void>): void => {
-  test(name, async () => {
-    const bed = await ClusterBed.start(proofs);
-    try {
-      await body(bed);
-      assert.deepEqual(bed.differences, [], 'all nodes have the same state at the same index');
-      assert.deepEqual(bed.wroteWithoutLeading, [], 'nobody writes who does not lead');
-    } finally {
-      await bed.close();
-    }
-  });
-};
+const withCluster = (name: string, body: (bed: ClusterBed) => Promise<void>): void =>
+  clusterTest(name, () => proofs, body);
 
 describe('a leader that is held up between a decision and writing it', () => {
   withCluster('is overtaken by the next within two seconds, and its late write changes nothing', async (bed) => {

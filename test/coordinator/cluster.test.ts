@@ -1,12 +1,12 @@
 /** Three coordinators: who takes over, what it knows, and what the one before can still do. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 import type { ZkraftError } from '../../src/common/index.ts';
 import type { RemoteError } from '../../src/common/rpc/index.ts';
 import { recoverFolder } from '../../src/raft/index.ts';
 import { eventually, pause } from '../raft/node/node-bed.ts';
 import { makeProofs, type Proofs } from './bed.ts';
-import { ClusterBed, served, TIMEOUT_MS } from './cluster-bed.ts';
+import { type ClusterBed, clusterTest, served, TIMEOUT_MS } from './cluster-bed.ts';
 
 let proofs: Proofs;
 before(async () => {
@@ -16,22 +16,8 @@ after(() => proofs.close());
 
 const coded = (code: string) => (error: unknown) => (error as ZkraftError).code === code;
 
-const withCluster = (
-  name: string,
-  body: (bed: ClusterBed) => Promise<void>,
-  options: Parameters<typeof ClusterBed.start>[1] = {},
-): void => {
-  test(name, async () => {
-    const bed = await ClusterBed.start(proofs, options);
-    try {
-      await body(bed);
-      assert.deepEqual(bed.differences, [], 'all nodes have the same state at the same index');
-      assert.deepEqual(bed.wroteWithoutLeading, [], 'nobody writes who does not lead');
-    } finally {
-      await bed.close();
-    }
-  });
-};
+const withCluster = (name: string, body: (bed: ClusterBed) => Promise<void>): void =>
+  clusterTest(name, () => proofs, body);
 
 describe('a cluster of coordinators', () => {
   withCluster('comes together by itself, and any of its members names the leader', async (bed) => {
