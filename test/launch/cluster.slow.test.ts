@@ -97,8 +97,7 @@ describe('zkraft cluster', () => {
       .map((killed) => Math.min(...completedMs.filter((ms) => ms >= killed)) - killed)
       .sort((a, b) => a - b);
     t.diagnostic(`${answers.length} submits, first proofs accepted ${firstMs.join(', ')} ms after the kills`);
-    // The middle one: an election may have a split vote in it, and other tests run here.
-    assert.ok((firstMs[Math.floor(KILLS / 2)] ?? Number.NaN) <= 3_000, `${firstMs} ms`);
+    assert.ok(firstMs.every((ms) => ms <= 3_000), `${firstMs} ms`);
   });
 
   it('is shown to the commands that speak to coordinators and peers, with its certificates', async () => {

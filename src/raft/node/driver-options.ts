@@ -42,8 +42,6 @@ export interface DriverOptions<Result> extends DiskHealthOptions {
 export type DriverEvent =
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly message: PeerMessage }
-  | { readonly kind: 'unreachable'; readonly nodeId: NodeId }
-  | { readonly kind: 'snapshot-sent'; readonly nodeId: NodeId; readonly outcome: 'arrived' | 'failed' }
   | { readonly kind: 'stored' }
   | { readonly kind: 'asked' }
   | { readonly kind: 'call'; readonly work: (core: RawNode) => void };

@@ -20,6 +20,7 @@ import { createCore, ELECTION_TICKS, READS_MAX, snapshotsUnderWay } from './core
 import { DiskHealth } from './disk-health.ts';
 import type { DriverEvent, DriverOptions } from './driver-options.ts';
 import { type NotLeaderError, notLeader, outcomeUnknown } from './errors.ts';
+import { GoneLeader } from './gone-leader.ts';
 import { Mailbox } from './mailbox.ts';
 import { encodeMembers } from './members.ts';
 import type { PeerEvents } from './ports.ts';
@@ -44,6 +45,7 @@ export class Driver<Result> implements PeerEvents {
   readonly #reads = new PendingReads(READS_MAX);
   readonly #proposals: ProposalTable<Result>;
   readonly contacts: Contacts;
+  readonly #goneLeader: GoneLeader;
   #soft: SoftState = { lead: NO_NODE, role: 'follower' };
   #term: number;
   #commitIndex: number;
@@ -65,6 +67,7 @@ export class Driver<Result> implements PeerEvents {
     this.#term = hardState.term;
     this.#commitIndex = Math.max(hardState.commit, state.appliedIndex);
     this.contacts = new Contacts(options.heartbeatTimeoutMs);
+    this.#goneLeader = new GoneLeader({ ...options, contacts: this.contacts });
     this.#proposals = new ProposalTable(options.proposals);
     this.#applies = new ApplyQueue(runtime.now);
     this.#writer = new StorageWriter({
@@ -173,11 +176,15 @@ export class Driver<Result> implements PeerEvents {
   }
 
   unreachable(nodeId: NodeId): void {
-    this.#post({ kind: 'unreachable', nodeId });
+    this.#inTurn((core) => core.reportUnreachable(nodeId));
+  }
+
+  gone(nodeId: NodeId): void {
+    this.#inTurn(() => this.#goneLeader.gone(nodeId));
   }
 
   snapshotSent(nodeId: NodeId, outcome: 'arrived' | 'failed'): void {
-    this.#post({ kind: 'snapshot-sent', nodeId, outcome });
+    this.#inTurn((core) => core.reportSnapshot(nodeId, outcome));
   }
 
   /** Runs `work` in a turn; everything that is done to the core from outside comes this way. */
@@ -321,12 +328,6 @@ export class Driver<Result> implements PeerEvents {
       case 'message':
         this.#step(event.message);
         return;
-      case 'unreachable':
-        this.#core.reportUnreachable(event.nodeId);
-        return;
-      case 'snapshot-sent':
-        this.#core.reportSnapshot(event.nodeId, event.outcome);
-        return;
       case 'stored':
         for (const message of this.#writer.takeDone()) this.#say(message);
         return;
@@ -343,6 +344,7 @@ export class Driver<Result> implements PeerEvents {
   #step(message: PeerMessage): void {
     if (message.to !== this.#options.id) return;
     this.contacts.heard(message.from, this.#options.runtime.now());
+    this.#goneLeader.heard(message.from);
     // As if it were lost: the leader tries again, and sees this node fall behind.
     if (message.type === 'append' && message.entries.length > 0 && this.#disk.isFull) return;
     this.#core.step(message);
@@ -450,8 +452,10 @@ export class Driver<Result> implements PeerEvents {
     if (this.#ticks % IDLE_FLUSH_TICKS === 0 && this.#writer.inFlight === 0) void this.#writer.flushCommit();
     this.#snapshots.consider();
     // Without ticks a node does not campaign either.
-    if (this.#disk.mayLead()) this.#core.tick();
-    else this.#core.stepDown();
+    if (this.#disk.mayLead()) {
+      this.#core.tick();
+      this.#goneLeader.tick(this.#core, this.#soft);
+    } else this.#core.stepDown();
     this.#options.ticked();
   }
 

@@ -36,6 +36,8 @@ export interface PeerTransport {
 export interface PeerEvents {
   receive(message: PeerMessage): void;
   unreachable(nodeId: NodeId): void;
+  /** Nobody listens where this peer was: its process has ended. A guess, never relied on. */
+  gone(nodeId: NodeId): void;
   snapshotSent(nodeId: NodeId, outcome: 'arrived' | 'failed'): void;
 }
 

@@ -374,6 +374,10 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
     this.#running?.driver.unreachable(nodeId);
   }
 
+  gone(nodeId: NodeId): void {
+    this.#running?.driver.gone(nodeId);
+  }
+
   snapshotSent(nodeId: NodeId, outcome: 'arrived' | 'failed'): void {
     this.#running?.driver.snapshotSent(nodeId, outcome);
   }

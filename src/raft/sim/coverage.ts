@@ -15,6 +15,7 @@ export const COVERED = [
   'peersRefused',
   'transfers',
   'crashes',
+  'deathsTold',
   'restartsInAppend',
   'tornTails',
   'powerCuts',

@@ -75,7 +75,10 @@ export class Network {
   }
 
   gone(host: Host): void {
-    if (this.#stations.get(host.name)?.host === host) this.#stations.delete(host.name);
+    const station = this.#stations.get(host.name);
+    if (station?.host !== host) return;
+    this.#stations.delete(host.name);
+    for (const from of this.#stations.values()) this.#tellGone(from, host.name);
   }
 
   // What a node sees.
@@ -229,6 +232,18 @@ export class Network {
     timeline.after(
       random.exponential(this.#weather.meanDelayMs),
       from.host.inRun(() => from.transportHost.unreachable(nodeId)),
+    );
+  }
+
+  /** As a link that is kept does, which finds nobody listening; it may be late, and wrong by then. */
+  #tellGone(from: Station, address: string): void {
+    const { timeline, random, coverage } = this.#options;
+    const member = from.members.find(({ raftAddress }) => raftAddress === address);
+    if (member === undefined || this.#isCut(from, address)) return;
+    coverage.add('deathsTold');
+    timeline.after(
+      random.exponential(10 * this.#weather.meanDelayMs),
+      from.host.inRun(() => from.transportHost.gone(member.nodeId)),
     );
   }
 

@@ -31,6 +31,9 @@ export function dialFailure(
   });
 }
 
+/** The system there says that no process listens at that address. */
+export const isNobodyThere = (failure: ZkraftError): boolean => /\bECONNREFUSED\b/.test(failure.message);
+
 const silent = (address: string, text: string): string =>
   `nothing answers at ${address} (${text}); see that the node runs, and that this is its Raft address`;
 

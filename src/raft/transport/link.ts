@@ -14,6 +14,7 @@ import type { PeerIdentity, PeerLink } from '../node/ports.ts';
 import type { NodeId } from '../types.ts';
 import { encodeMessage, type StreamMessage } from './codec.ts';
 import { dial } from './dial.ts';
+import { isNobodyThere } from './dial-failure.ts';
 import { checkName, helloTo } from './handshake.ts';
 import type { TransportLimits } from './limits.ts';
 import type { DropReason, TransportObserver } from './observer.ts';
@@ -37,6 +38,8 @@ export interface LinkOptions {
   readonly logger: Logger;
   readonly random: () => number;
   readonly unreachable: () => void;
+  /** Nobody listens there. */
+  readonly gone: () => void;
 }
 
 type Stream = ClientDuplexStream<raftPeer.SendMessagesRequest, raftPeer.SendMessagesResponse>;
@@ -206,6 +209,7 @@ export class Link {
     }
     this.#drop(this.#queue.clear(), 'disconnected');
     this.#tell();
+    if (isNobodyThere(error)) this.#options.gone();
     const againMs = Math.min(limits.redialMsMax, limits.redialMs * 2 ** Math.min(this.#failures, 30));
     const waitMs = this.#isRefused ? limits.refusedRedialMs * (1 + random() / 4) : (againMs / 2) * (1 + random());
     this.#failures += 1;

@@ -244,6 +244,7 @@ class GrpcTransport implements NodeTransport {
       logger: this.#options.logger,
       random: this.#options.random ?? Math.random,
       unreachable: () => this.#host.unreachable(nodeId),
+      gone: () => this.#host.gone(nodeId),
     });
     this.#links.set(nodeId, link);
     return link;

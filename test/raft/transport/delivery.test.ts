@@ -29,6 +29,24 @@ describe('messages between peers', () => {
     assert.deepEqual([a.unreachables, b.unreachables], [[], []]);
   });
 
+  it('whose receiver has ended are told as gone: nobody listens there; not while it hangs up, and may be alive', async (t) => {
+    const [a, b] = await pair(t);
+    await eventually('connected', () => a.connects.length === 1);
+    assert.deepEqual(a.gones, []);
+    await b.transport.close();
+    await eventually('gone', () => a.gones.length > 0);
+    assert.deepEqual([...new Set(a.gones)], [2]);
+    const c = await start(t, 'c', 3);
+    c.members = new Map([['a', 77]]);
+    const before = a.gones.length;
+    a.transport.setMembers([a.member, c.member]);
+    await eventually('refused', () => c.refusals.length > 0);
+    assert.deepEqual(
+      a.gones.slice(before).filter((id) => id === 3),
+      [],
+    );
+  });
+
   it('go together when many wait', async (t) => {
     const frames: number[] = [];
     const [a, b] = await pair(t, { observer: { received: (_: string, messages: number) => frames.push(messages) } });

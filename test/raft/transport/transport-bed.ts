@@ -82,6 +82,7 @@ export class Peer implements TransportHost {
   readonly received: PeerMessage[] = [];
   readonly snapshotOutcomes: string[] = [];
   readonly unreachables: number[] = [];
+  readonly gones: number[] = [];
   readonly refusals: string[] = [];
   readonly disconnects: string[] = [];
   readonly drops: string[] = [];
@@ -159,6 +160,10 @@ export class Peer implements TransportHost {
 
   unreachable(nodeId: number): void {
     this.unreachables.push(nodeId);
+  }
+
+  gone(nodeId: number): void {
+    this.gones.push(nodeId);
   }
 
   snapshotSent(nodeId: number, outcome: 'arrived' | 'failed'): void {
