@@ -97,7 +97,10 @@ describe('zkraft cluster', () => {
       .map((killed) => Math.min(...completedMs.filter((ms) => ms >= killed)) - killed)
       .sort((a, b) => a - b);
     t.diagnostic(`${answers.length} submits, first proofs accepted ${firstMs.join(', ')} ms after the kills`);
-    assert.ok(firstMs.every((ms) => ms <= 3_000), `${firstMs} ms`);
+    assert.ok(
+      firstMs.every((ms) => ms <= 3_000),
+      `${firstMs} ms`,
+    );
   });
 
   it('is shown to the commands that speak to coordinators and peers, with its certificates', async () => {
