@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { silentLogger } from '../../src/common/logging/index.ts';
 import { encodeKvCommand, grpcTransport, KvMachine, openRaftNode } from '../../src/raft/index.ts';
+import { latencies } from '../harness/latencies.ts';
 import type { Marks, NodeAnswer, NodeOrder, NodeRequest } from './cluster.ts';
 import { COMMAND_BYTES } from './index.ts';
-import { type LoadFigures, latencies } from './report.ts';
+import type { LoadFigures } from './report.ts';
 
 const order = JSON.parse(process.argv[2] ?? '{}') as NodeOrder;
 const machine = new KvMachine();

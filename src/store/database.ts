@@ -24,7 +24,8 @@ const IDLE_MS = 30_000;
 const DRIVER_GRACE_MS = 1_000;
 
 export type Row = QueryResultRow;
-export type Run = (text: string, values?: readonly unknown[]) => Promise<Row[]>;
+/** `name`: it is prepared under it, once a connection. */
+export type Run = (text: string, values?: readonly unknown[], name?: string) => Promise<Row[]>;
 
 export class Database {
   readonly #pool: Pool;
@@ -54,11 +55,14 @@ export class Database {
     });
   }
 
-  /** Runs one statement. `doing` completes "while ..." in an error. */
-  async query(doing: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  /**
+   * Runs one statement. `doing` completes "while ..." in an error. With a `name` it is prepared once a connection, and
+   * its plan kept: for statements that are run often, and whose best plan does not change as tables grow.
+   */
+  async query(doing: string, text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
     this.#assertQueue();
     try {
-      const result: QueryResult<Row> = await this.#pool.query(text, [...values]);
+      const result: QueryResult<Row> = await this.#pool.query(queryOf(text, values, name));
       return result.rows;
     } catch (error) {
       throw mapPgError(error, doing);
@@ -77,7 +81,9 @@ export class Database {
     let broken = false;
     try {
       await client.query('BEGIN');
-      const result = await work(async (text, values = []) => (await client.query(text, [...values])).rows as Row[]);
+      const result = await work(
+        async (text, values, name) => (await client.query(queryOf(text, values, name))).rows as Row[],
+      );
       await client.query('COMMIT');
       return result;
     } catch (error) {
@@ -102,3 +108,9 @@ export class Database {
     throw new ZkraftError('overloaded', `${this.#queueMax} queries already wait for a database connection`);
   }
 }
+
+const queryOf = (text: string, values: readonly unknown[] = [], name?: string) => ({
+  text,
+  values: [...values],
+  ...(name !== undefined && { name }),
+});

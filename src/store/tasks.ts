@@ -1,25 +1,17 @@
 /**
  * The gateway's side: inserts tasks once, finds them, waits for their end.
  *
- * An insert is one statement for leaves, tree, task and audit row, so it happened whole or not at all. The same request of the
- * same owner meets the unique index and gets the earlier task. With an idempotency key there is a transaction, which
+ * An insert is one statement for leaves, tree, task and audit row, so it happened whole or not at all, and one for all
+ * that is submitted within a moment (`insert-batches.ts`). The same request of the same owner meets the unique index and gets the earlier task. With an idempotency key there is a transaction, which
  * takes the key first: two requests under one key then wait for each other, and never deadlock.
  */
 import { randomUUID } from 'node:crypto';
-import { fromHex, sha256, ZkraftError } from '../common/index.ts';
+import { ZkraftError } from '../common/index.ts';
 import { CHUNK_BYTES } from '../prover/index.ts';
-import type { Database, Run } from './database.ts';
+import type { Database, Row, Run } from './database.ts';
+import { InsertBatches, insertTasks } from './insert-batches.ts';
 import type { PgTaskControl } from './task-control.ts';
-import {
-  isTerminal,
-  isUuid,
-  SUMMARY_COLUMNS,
-  TASK_COLUMNS,
-  TERMINAL,
-  taskRowOf,
-  taskSummaryOf,
-  treeId,
-} from './task-rows.ts';
+import { isTerminal, isUuid, SUMMARY_COLUMNS, TASK_COLUMNS, TERMINAL, taskRowOf, taskSummaryOf } from './task-rows.ts';
 import type { TerminalWaiters } from './terminal-waiters.ts';
 import type {
   CancelOutcome,
@@ -39,29 +31,6 @@ const LIST_ROWS_MAX = 100;
 /** An insert can meet a task that ends in failure just then; the next try inserts. */
 const TRIES_MAX = 8;
 
-const INSERT = `
-WITH blob AS (
-  INSERT INTO blobs (digest, bytes, complete) VALUES ($1, octet_length($2::bytea), true)
-  ON CONFLICT (digest) DO UPDATE SET complete = true WHERE NOT blobs.complete
-), chunk AS (
-  INSERT INTO blob_chunks (digest, seq, content) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING
-), tree AS (
-  INSERT INTO trees (id, depth, leaf_count, leaves_digest, root)
-  VALUES ($3, $4, octet_length($2::bytea) / 32, $1, $5) ON CONFLICT DO NOTHING
-), task AS (
-  INSERT INTO tasks (id, owner, content_hash, fresh, circuit_id, circuit_digest, tree_id, depth, root, leaf_index,
-                     external_hash, priority, request_id)
-  VALUES ($6, $7, $8, $9, $10, $11, $3, $4, $5, $12, $13, $14, $15)
-  ON CONFLICT (owner, content_hash) WHERE status NOT IN ('failed', 'cancelled') AND NOT fresh DO NOTHING
-  RETURNING ${TASK_COLUMNS}
-), noted AS (
-  INSERT INTO audit (actor, action, target, request_id, detail)
-  SELECT owner, 'task.submit', id::text, request_id,
-         jsonb_strip_nulls(jsonb_build_object('circuit_id', circuit_id, 'key_id', $16::text))
-  FROM task
-)
-SELECT * FROM task`;
-
 const FIND_SAME = `SELECT ${TASK_COLUMNS} FROM tasks
 WHERE owner = $1 AND content_hash = $2 AND status NOT IN ('failed', 'cancelled') AND NOT fresh`;
 
@@ -73,11 +42,13 @@ FROM idempotency_keys k JOIN tasks t ON t.id = k.task_id WHERE k.owner = $1 AND 
 
 export class PgTaskStore implements TaskStore {
   readonly #database: Database;
+  readonly #batches: InsertBatches;
   readonly #waiters: TerminalWaiters;
   readonly #control: PgTaskControl;
 
   constructor(database: Database, waiters: TerminalWaiters, control: PgTaskControl) {
     this.#database = database;
+    this.#batches = new InsertBatches(database);
     this.#waiters = waiters;
     this.#control = control;
   }
@@ -86,7 +57,12 @@ export class PgTaskStore implements TaskStore {
     checkLeaves(task.leaves);
     const doing = 'inserting a task';
     if (task.idempotencyKey === undefined) {
-      return insertOnce(task, randomUUID(), (text, values) => this.#database.query(doing, text, values));
+      const given = { id: randomUUID(), task };
+      return insertOnce(
+        task,
+        () => this.#batches.insert(given),
+        (text, values) => this.#database.query(doing, text, values),
+      );
     }
     const key = task.idempotencyKey;
     return this.#database.transaction(doing, (run) => insertUnderKey(task, key, run));
@@ -157,27 +133,10 @@ function checkLeaves(leaves: Uint8Array): void {
   );
 }
 
-async function insertOnce(task: NewTask, id: string, run: Run): Promise<InsertOutcome> {
-  const values = [
-    sha256(task.leaves),
-    task.leaves,
-    fromHex(treeId(task.depth, task.leaves)),
-    task.depth,
-    task.root,
-    id,
-    task.owner,
-    task.contentHash,
-    task.fresh,
-    task.circuitId,
-    fromHex(task.circuitDigest),
-    task.leafIndex,
-    task.externalHash,
-    task.priority,
-    task.requestId,
-    task.keyId ?? null,
-  ];
+/** `insert` writes the task if no equal one is there. */
+async function insertOnce(task: NewTask, insert: () => Promise<Row | undefined>, run: Run): Promise<InsertOutcome> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const [inserted] = await run(INSERT, values);
+    const inserted = await insert();
     if (inserted) return { task: taskRowOf(inserted), created: true };
     const [same] = await run(FIND_SAME, [task.owner, task.contentHash]);
     if (same) return { task: taskRowOf(same), created: false };
@@ -200,7 +159,7 @@ async function insertUnderKey(task: NewTask, key: string, run: Run): Promise<Ins
     }
     return { task: taskRowOf(earlier), created: false };
   }
-  const outcome = await insertOnce(task, id, run);
+  const outcome = await insertOnce(task, async () => (await insertTasks([{ id, task }], run)).get(id), run);
   if (outcome.task.id !== id) {
     await run('UPDATE idempotency_keys SET task_id = $3 WHERE owner = $1 AND key = $2', [
       task.owner,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { gaps, latencies, type RaftReport, raftReportLines } from '../../bench/raft/report.ts';
+import { latencies } from '../../bench/harness/latencies.ts';
+import { gaps, type RaftReport, raftReportLines } from '../../bench/raft/report.ts';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => count - i);
 

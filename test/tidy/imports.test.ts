@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ['store', 'prover', 'common'],
   coordinator: ['store', 'raft', 'prover', 'common'],
   launch: ['gateway', 'worker', 'coordinator', 'store', 'raft', 'prover', 'certs', 'config', 'common'],
-  bench: ['prover', 'raft', 'common'],
+  bench: ['launch', 'worker', 'certs', 'prover', 'raft', 'common'],
   cli: ['launch', 'client', 'certs', 'store', 'prover', 'config', 'common', 'bench'],
 };
 

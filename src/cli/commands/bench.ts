@@ -5,6 +5,7 @@ import { writeJson, writeOut } from '../inputs.ts';
 import { run } from '../run.ts';
 import { settingsFlags, settingsOf } from '../settings-flags.ts';
 import type { Terminal } from '../terminal.ts';
+import { thisProgram } from '../this-program.ts';
 
 interface Args {
   readonly name: string;
@@ -14,13 +15,17 @@ interface Args {
   readonly launches?: string;
   readonly node?: string;
   readonly 'vs-binary'?: string;
+  readonly seconds?: string;
+  readonly workers?: string;
+  readonly history?: string;
+  readonly tasks?: string;
   readonly out?: string;
   readonly json: boolean;
 }
 
-/** The names of bench/registry.ts, which is only loaded when a bench is run, and raft, which has no baseline. */
+/** The names of bench/registry.ts, which is only loaded when a bench is run, and those without a baseline. */
 const NAMES =
-  'prove, prove-throughput, setup, verify, verify-batch, hash, tree, msm, ntt, field, all of these, or raft';
+  'prove, prove-throughput, setup, verify, verify-batch, hash, tree, msm, ntt, field, all of these, raft, or cluster';
 
 const text = (describe: string) => ({ type: 'string', requiresArg: true, describe }) as const;
 
@@ -39,14 +44,20 @@ export const bench: CommandModule<object, Args> = {
       .option('launches', text('Times that everything is started afresh [default: 3]'))
       .option('node', text('Node binary to measure under, or several: path,path [default: this one]'))
       .option('vs-binary', text('With prove: a foreign prover, "prover {zkey} {wtns} {proof} {public}"'))
+      .option('seconds', text('Of cluster: measured time of each step [default: 15]'))
+      .option('workers', text('Of cluster: how many, one step after the other [default: 1,8,64]'))
+      .option('history', text('Of cluster: rows of tasks that ended before, one step after the other: 1000,1000000'))
+      .option('tasks', text('Of cluster: as many more in a long run, with the memory of each process'))
       .option('out', text('File that gets what --json prints'))
       .option('json', { type: 'boolean', default: false, describe: 'The answer as JSON' })
       .example('$0 bench prove --depth 20', 'One proof on all cores, beside snarkjs')
       .example('$0 bench raft', 'A replicated log of three processes: commits a second, failover, transfer')
+      .example('$0 bench cluster', 'Tasks a second through gateway, PostgreSQL, three coordinators, workers')
       .example('$0 bench field --node ~/node24/bin/node --json', 'The kernels under another Node'),
   handler: (argv) =>
     run(argv.json, async ({ terminal, signal }) => {
       if (argv.name === 'raft') return await runRaft(argv, terminal, signal);
+      if (argv.name === 'cluster') return await runCluster(argv, terminal, signal);
       const { parseBenchOptions, reportLines, runBenches } = await import('../../../bench/index.ts');
       const options = parseBenchOptions(argv.name, argv);
       const dataDir = settingsOf(argv as unknown as Record<string, unknown>).get('data.dir');
@@ -84,6 +95,25 @@ async function runRaft(argv: Args, terminal: Terminal, signal: AbortSignal): Pro
     progress.stop();
     if (argv.out !== undefined) await writeOut(argv.out, (path) => writeJson(path, report, 2));
     terminal.answer(report, raftReportLines(report));
+    return 0;
+  } finally {
+    progress.stop();
+  }
+}
+
+async function runCluster(argv: Args, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const { clusterReportLines, parseClusterBenchOptions, runClusterBench } = await import('../../../bench/index.ts');
+  const options = parseClusterBenchOptions(argv);
+  const progress = terminal.progress('Bench cluster');
+  try {
+    const report = await runClusterBench(options, {
+      main: thisProgram(),
+      signal,
+      onProgress: (fraction, stage) => progress.update(fraction, stage),
+    });
+    progress.stop();
+    if (argv.out !== undefined) await writeOut(argv.out, (path) => writeJson(path, report, 2));
+    terminal.answer(report, clusterReportLines(report));
     return 0;
   } finally {
     progress.stop();

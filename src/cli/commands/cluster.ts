@@ -1,6 +1,5 @@
 /** `zkraft cluster`: a whole cluster as separate processes on this machine, and how it stands. */
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { Argv, CommandModule } from 'yargs';
 import { ZkraftError } from '../../common/index.ts';
 import { createLogger } from '../../common/logging/index.ts';
@@ -8,6 +7,7 @@ import type { ProcessStatus, RunningCluster } from '../../launch/index.ts';
 import { parseDepths } from '../inputs.ts';
 import { run, stopped } from '../run.ts';
 import { table } from '../text-table.ts';
+import { thisProgram } from '../this-program.ts';
 
 interface Args {
   readonly dir: string;
@@ -175,13 +175,6 @@ function portsFrom(first: number | undefined) {
     raft: first + 3 * BLOCK,
     worker: first + 4 * BLOCK,
   };
-}
-
-/** Built, it is a file of JavaScript; from source, the loader goes along. */
-function thisProgram() {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = fileURLToPath(new URL(isSource ? '../main.ts' : '../main.js', import.meta.url));
-  return { command: process.execPath, args: [...(isSource ? process.execArgv : []), file] };
 }
 
 const rowOf = ({ name, kind, pid, url, health, doing, problems, logFile }: ProcessStatus) => ({

@@ -3,9 +3,11 @@
  *
  * A batch is whole: it ends where the next index begins, so "everything up to the cursor is in the database" is
  * exactly true. A batch whose answer was lost is found again by the database's cursor, and rows are fenced by the
- * index of their decision, so writing one twice changes nothing. While the database is away decisions wait in the
+ * index of their decision, so writing one twice changes nothing. What is decided within a moment is written together: a
+ * statement costs a good part of what all its rows do, and of a task only the newest decision is written. While the database is away decisions wait in the
  * outbox, which is replicated and survives us.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, ZkraftError } from '../../common/index.ts';
 import type { ClusterRow, SchedulingStore, TaskEvent, TaskProjection } from '../../store/types.ts';
 import type { CoordinatorMetrics } from '../metrics.ts';
@@ -24,6 +26,8 @@ export interface ProjectorOptions {
 }
 
 const BATCH_ROWS = 256;
+/** From the beginning of one batch to that of the next. Whoever waits for a task waits half of it more, under load alone. */
+const BATCH_MS_MIN = 20;
 /** A decision that changes more tasks than this (the outbox refilled) is written in several statements. */
 const STATEMENT_ROWS_MAX = 1_000;
 const BACKOFF_BASE_MS = 100;
@@ -40,6 +44,8 @@ export class Projector {
   #running: Promise<void> | undefined;
   #closed = false;
   #failures = 0;
+  /** When the last batch began. */
+  #batchMs = Number.NEGATIVE_INFINITY;
   #backoff: { timer: NodeJS.Timeout; resolve: () => void } | undefined;
 
   constructor(options: ProjectorOptions) {
@@ -154,8 +160,13 @@ export class Projector {
     const { replica, store, metrics } = this.#options;
     const cluster = this.#cluster;
     if (cluster === undefined || replica.state.outbox.size === 0) return false;
+    const gatherMs = this.#batchMs + BATCH_MS_MIN - performance.now();
+    if (gatherMs > 0) await sleep(gatherMs);
+    // Stopped, or deposed, meanwhile.
+    if (this.#closed) return false;
     const { rows, story, upto } = this.#collect();
     const startedMs = performance.now();
+    this.#batchMs = startedMs;
     const cursor = Math.max(upto, cluster.cursor);
     let moved = true;
     const most = Math.max(rows.length, story.length);

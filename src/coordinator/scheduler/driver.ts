@@ -3,8 +3,10 @@
  *
  * A pass walks the ready tasks in rank order and leases each to the worker that the policy names; what nobody can do
  * is passed over, so it blocks nothing behind it. A pass ends when no slot is free. Passes over a long backlog that
- * fits nobody take turns with rest of the same length, so that they never eat more than half the time.
+ * fits nobody take turns with rest of the same length, so that they never eat more than half the time. After a pass that
+ * leased, the next one waits a moment: under load each slot that becomes free would else cost a question to the database.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../common/index.ts';
 import { ZkraftError } from '../../common/index.ts';
 import type { ReadyTask, SchedulingStore } from '../../store/types.ts';
@@ -50,6 +52,8 @@ export interface DriverCounts {
 
 /** Proposals in flight at once: they share fsyncs, and a pass never holds more of the backlog than this. */
 const PROPOSALS_MAX = 64;
+/** From the beginning of one pass to that of the next; little beside a proof, for which a slot is meanwhile idle. */
+const PASS_MS_MIN = 4;
 /** Of a page when few slots are free; each row costs a page of the table. */
 const PAGE_ROWS_MIN = 16;
 
@@ -115,6 +119,7 @@ export class Driver {
       const leased = await this.#tryPass();
       const tookMs = this.#options.now() - startedMs;
       if (leased === 0 && tookMs > 50) return this.#restFor(tookMs);
+      if (leased > 0 && tookMs < PASS_MS_MIN) await sleep(PASS_MS_MIN - tookMs);
     }
   }
 

@@ -17,7 +17,14 @@ import { envOf, SETTING_KEYS } from '../../config/index.ts';
 import { migrate, openStore, startPrivatePostgres } from '../../store/index.ts';
 import { publishKeys } from '../keys.ts';
 import { RunningGroup } from '../running.ts';
-import { AUTHORITIES, type ClusterShape, certificatesDir, type PlannedProcess, planCluster } from './plan.ts';
+import {
+  AUTHORITIES,
+  type ClusterShape,
+  certificatesDir,
+  type PlannedProcess,
+  type ProcessKind,
+  planCluster,
+} from './plan.ts';
 import { isKept, lastRecord, orphansOf, removeRecord, writeRecord } from './record.ts';
 import { raftStates } from './status.ts';
 import { Supervised } from './supervised.ts';
@@ -25,6 +32,8 @@ import { Supervised } from './supervised.ts';
 export interface ClusterOptions extends ClusterShape {
   /** Depths whose keys are made before the cluster is ready. */
   readonly depths: readonly number[];
+  /** Of all processes of a kind, over what the plan has. */
+  readonly settings?: Partial<Readonly<Record<ProcessKind, PlannedProcess['settings']>>>;
   /** What runs a command of ours: Node, and the program's main module. */
   readonly main: { readonly command: string; readonly args: readonly string[] };
   readonly logger: Logger;
@@ -37,6 +46,8 @@ export interface RunningCluster {
   readonly gatewayUrl: string;
   readonly databaseUrl: string;
   readonly processes: readonly PlannedProcess[];
+  /** Undefined while it is down. */
+  readonly pidOf: (name: string) => number | undefined;
   /** Rejects when the database is gone. */
   readonly done: Promise<never>;
   close(): Promise<void>;
@@ -53,7 +64,10 @@ const LOOK_MS = 100;
 export async function launchCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { logger, signal, main } = options;
   const dir = resolve(options.dir);
-  const plan = planCluster({ ...options, dir });
+  const plan = planCluster({ ...options, dir }).map((planned) => ({
+    ...planned,
+    settings: { ...planned.settings, ...options.settings?.[planned.kind] },
+  }));
   const group = new RunningGroup(logger);
   const step = (fraction: number, stage: string): void => {
     signal?.throwIfAborted();
@@ -131,6 +145,7 @@ export async function launchCluster(options: ClusterOptions): Promise<RunningClu
       gatewayUrl,
       databaseUrl: postgres.connectionString,
       processes: plan,
+      pidOf: (name) => processes.find((_, i) => plan[i]?.name === name)?.pid,
       done,
       close: async () => {
         await group.close();
