@@ -164,7 +164,7 @@ export class InsertBatches {
       const rows = await insertTasks(batch, run);
       for (const { id, settle } of batch) settle(Promise.resolve(rows.get(id)));
     } catch (error) {
-      const isAway = ZkraftError.from(error).code === 'database_unavailable';
+      const isAway = ZkraftError.from(error).code === 'database_unavailable' && !isCollision(error);
       for (const one of batch) {
         const isAlone = batch.length === 1 || isAway;
         one.settle(isAlone ? Promise.reject(error) : insertTasks([one], run).then((rows) => rows.get(one.id)));
@@ -172,3 +172,7 @@ export class InsertBatches {
     }
   }
 }
+
+/** The statement met another one, and not an outage: as the cause's SQLSTATE says. */
+const isCollision = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof Error && /^40/.test(error.cause.message);

@@ -56,6 +56,8 @@ interface Held {
   readonly task: Task;
   readonly abort: AbortController;
   running: boolean;
+  /** Its circuit is here, and proving has begun. */
+  started: boolean;
 }
 
 export class Tasks {
@@ -86,6 +88,11 @@ export class Tasks {
     return this.#held.has(key);
   }
 
+  /** It is held, and nobody was told yet that it is being proved. */
+  isWaiting(key: string): boolean {
+    return this.#held.get(key)?.started === false;
+  }
+
   leases(): Lease[] {
     return [...this.#held.values()].map(({ task }) => task.lease);
   }
@@ -93,7 +100,7 @@ export class Tasks {
   add(task: Task): void {
     const key = leaseKey(task.lease);
     if (this.#held.has(key)) return;
-    this.#held.set(key, { task, abort: new AbortController(), running: false });
+    this.#held.set(key, { task, abort: new AbortController(), running: false, started: false });
     this.#next();
   }
 
@@ -156,7 +163,8 @@ export class Tasks {
   }
 
   /** Never rejects. */
-  async #run({ task, abort }: Held): Promise<RunEnd> {
+  async #run(held: Held): Promise<RunEnd> {
+    const { task, abort } = held;
     const { clock, circuit, prover, onStart, onStageMs } = this.#options;
     const error = new ZkraftError('prover_timeout', `not proved within ${task.timeoutMs} ms`);
     const cancelTimeout = clock.after(task.timeoutMs, () =>
@@ -166,6 +174,7 @@ export class Tasks {
       const beganMs = clock.nowMs();
       const artifacts = await circuit(task.circuit, abort.signal);
       onStageMs('fetch', clock.nowMs() - beganMs);
+      held.started = true;
       onStart(task);
       const proving = prover.proveMerkle(artifacts, task.statement, { signal: abort.signal });
       const result = await this.#withGrace(proving, abort.signal);

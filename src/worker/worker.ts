@@ -35,6 +35,8 @@ const NAME_CHARS_MAX = 128;
 const HELD_MAX = 1_000;
 /** Leases that are over here, remembered so that a late copy of the assignment is not proved again. */
 const ENDED_MAX = 1_024;
+/** A task that is not being proved so long after it came is acknowledged by itself; the coordinator sends again after 5 s. */
+const ACKNOWLEDGE_MS = 200;
 
 export interface CloseOptions {
   /** Overrides of the options that the worker was started with. */
@@ -310,14 +312,24 @@ class Agent implements Worker, LinkHost {
       logger.warn({ draining: this.#draining, queued: this.#tasks.queued }, 'did not take an assignment');
       return;
     }
-    connection.acknowledge(lease, requestId).catch((error) => {
-      logger.warn({ code: ZkraftError.from(error).code }, 'the acknowledgement failed; the coordinator will ask again');
-    });
+    if (known) logger.info('assignment received again; it is in hand');
+    else this.#accept(assignment, lease, requestId, logger);
+    const acknowledge = (): void => {
+      connection.acknowledge(lease, requestId).catch((error) => {
+        logger.warn(
+          { code: ZkraftError.from(error).code },
+          'the acknowledgement failed; the coordinator will ask again',
+        );
+      });
+    };
     if (known) {
-      logger.info('assignment received again; it is in hand');
+      acknowledge();
       return;
     }
-    this.#accept(assignment, lease, requestId, logger);
+    // Most are started at once, and that notice says that they arrived, too.
+    this.#clock.after(ACKNOWLEDGE_MS, () => {
+      if (this.#tasks.isWaiting(key) && this.#link.current === connection) acknowledge();
+    });
   }
 
   #accept(assignment: TaskAssignment, lease: Lease, requestId: string, logger: Logger): void {

@@ -72,13 +72,13 @@ describe('tasks that are submitted at the same time', () => {
   });
 
   it('through two gateways, with the same trees the other way round, never wait for each other both ways', async () => {
-    for (let round = 0; round < 20; round += 1) {
-      const tasks = Array.from({ length: 16 }, (_, i) => sampleTask(`crossing ${round} ${i}`));
+    for (let round = 0; round < 30; round += 1) {
+      const tasks = Array.from({ length: 64 }, (_, i) => sampleTask(`crossing ${round} ${i}`));
       const outcomes = await Promise.all([
         ...tasks.map((task) => a().insert(task)),
         ...tasks.toReversed().map((task) => b().insert(task)),
       ]);
-      assert.equal(outcomes.filter(({ created }) => created).length, 16);
+      assert.equal(outcomes.filter(({ created }) => created).length, 64);
     }
   });
 

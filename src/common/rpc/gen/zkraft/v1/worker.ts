@@ -2293,7 +2293,10 @@ export const CoordinatorServiceService = {
       Buffer.from(ReceiveTasksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReceiveTasksResponse => ReceiveTasksResponse.decode(value),
   },
-  /** Says that an assignment arrived. One that is not acknowledged in time is sent again, then leased elsewhere. */
+  /**
+   * Says that an assignment arrived, where proving does not begin at once (StartTask says both). One that is not
+   * acknowledged in time is sent again, then leased elsewhere.
+   */
   acknowledgeTask: {
     path: "/zkraft.v1.CoordinatorService/AcknowledgeTask" as const,
     requestStream: false as const,
@@ -2358,7 +2361,10 @@ export interface CoordinatorServiceServer extends UntypedServiceImplementation {
   sendHeartbeat: handleUnaryCall<SendHeartbeatRequest, SendHeartbeatResponse>;
   /** The worker's one task stream. A newer stream of the same worker ends the older one. */
   receiveTasks: handleServerStreamingCall<ReceiveTasksRequest, ReceiveTasksResponse>;
-  /** Says that an assignment arrived. One that is not acknowledged in time is sent again, then leased elsewhere. */
+  /**
+   * Says that an assignment arrived, where proving does not begin at once (StartTask says both). One that is not
+   * acknowledged in time is sent again, then leased elsewhere.
+   */
   acknowledgeTask: handleUnaryCall<AcknowledgeTaskRequest, AcknowledgeTaskResponse>;
   /** Says that proving began. */
   startTask: handleUnaryCall<StartTaskRequest, StartTaskResponse>;
@@ -2413,7 +2419,10 @@ export interface CoordinatorServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReceiveTasksResponse>;
-  /** Says that an assignment arrived. One that is not acknowledged in time is sent again, then leased elsewhere. */
+  /**
+   * Says that an assignment arrived, where proving does not begin at once (StartTask says both). One that is not
+   * acknowledged in time is sent again, then leased elsewhere.
+   */
   acknowledgeTask(
     request: AcknowledgeTaskRequest,
     callback: (error: ServiceError | null, response: AcknowledgeTaskResponse) => void,
