@@ -27,7 +27,11 @@ const WORKERS = ['worker-1', 'worker-2', 'worker'];
 const folder = resolve(process.argv[2] ?? join(HERE, 'secrets'));
 
 /** The names under which a coordinator is reached: on the compose network, and as a pod of the StatefulSet. */
-const hostsOf = (name) => [name, ...['', '.zkraft', '.zkraft.svc'].map((rest) => `${name}.coordinators${rest}`), ...LOCAL_HOSTS];
+const hostsOf = (name) => [
+  name,
+  ...['', '.zkraft', '.zkraft.svc'].map((rest) => `${name}.coordinators${rest}`),
+  ...LOCAL_HOSTS,
+];
 
 function zkraft(...args) {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
@@ -37,7 +41,9 @@ function zkraft(...args) {
 }
 
 if (!existsSync(MAIN)) {
-  process.stderr.write(`${MAIN} is not there; run npm run build first, or make the secrets with an image (README.md)\n`);
+  process.stderr.write(
+    `${MAIN} is not there; run npm run build first, or make the secrets with an image (README.md)\n`,
+  );
   process.exit(1);
 }
 mkdirSync(folder, { recursive: true, mode: 0o700 });
