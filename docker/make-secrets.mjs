@@ -8,15 +8,17 @@
  * alone (0700). The files in it are readable to all (0444), since a container reads them as another user than the one who
  * made them, through a mount of that one file; only the authorities' own keys stay 0600, for they are never mounted.
  */
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const MAIN = resolve(HERE, '../dist/cli/main.js');
+const CERTS = resolve(HERE, '../dist/certs/index.js');
 const SECRET_BYTES = 32;
+/** As `zkraft certs` has them. */
+const AUTHORITY_DAYS = 3_650;
+const CERTIFICATE_DAYS = 365;
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 
 const SECRETS = ['database-password', 'worker-token', 'admin-token', 'grafana-password'];
@@ -33,19 +35,13 @@ const hostsOf = (name) => [
   ...LOCAL_HOSTS,
 ];
 
-function zkraft(...args) {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-  if (status === 0) return;
-  process.stderr.write(`zkraft ${args.join(' ')} failed:\n${error?.message ?? `${stdout}${stderr}`}\n`);
-  process.exit(1);
-}
-
-if (!existsSync(MAIN)) {
+if (!existsSync(CERTS)) {
   process.stderr.write(
-    `${MAIN} is not there; run npm run build first, or make the secrets with an image (README.md)\n`,
+    `${CERTS} is not there; run npm run build first, or let an image make the secrets (README.md)\n`,
   );
   process.exit(1);
 }
+const { writeAuthority, writeCertificate } = await import(pathToFileURL(CERTS).href);
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 chmodSync(folder, 0o700);
 
@@ -62,15 +58,16 @@ for (const [authority, nodes] of [
   ['grpc', [...COORDINATORS, ...WORKERS]],
 ]) {
   const dir = join(folder, authority);
+  const writing = { dir, force: false, now: new Date() };
   if (!existsSync(join(dir, 'ca.crt'))) {
-    zkraft('certs', 'init', '--dir', dir, '--name', `zkraft ${authority}`);
+    await writeAuthority(`zkraft ${authority}`, { ...writing, days: AUTHORITY_DAYS });
     chmodSync(join(dir, 'ca.crt'), 0o444);
     made.push(`${authority}/ca.crt`);
   }
   for (const name of nodes) {
     if (existsSync(join(dir, `${name}.crt`))) continue;
     const hosts = COORDINATORS.includes(name) ? hostsOf(name) : LOCAL_HOSTS;
-    zkraft('certs', 'issue', name, '--dir', dir, '--hosts', hosts.join(','));
+    await writeCertificate(name, hosts, { ...writing, days: CERTIFICATE_DAYS });
     for (const ending of ['crt', 'key']) chmodSync(join(dir, `${name}.${ending}`), 0o444);
     made.push(`${authority}/${name}.crt`);
   }
