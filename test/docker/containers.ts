@@ -6,13 +6,24 @@
  * that is put in the place of something else.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { ROOT } from '../support/cli.ts';
 import { type Compose, type Service, secretsOf } from './compose.ts';
-import { type CopyLine, type Image, imageOf, readStages } from './dockerfile.ts';
+import { type CopyLine, copyOf, type Image, imageOf, readStages } from './dockerfile.ts';
 import { relocated } from './secrets.ts';
 
 /** Where the pieces of a run are kept. All may look into it, as the user of the images is not the one who runs tests. */
@@ -49,19 +60,32 @@ export function makeMachine(): Machine {
   const machine = { dir, tree: join(dir, 'tree'), secrets: join(dir, 'made-secrets'), node: join(dir, 'node') };
   copyFileSync(process.execPath, machine.node);
   chmodSync(machine.node, 0o755);
-  for (const copy of imageOf('coordinator').copies) copyInto(machine.tree, copy);
+  const built = join(dir, 'build');
+  buildIn(built);
+  for (const copy of imageOf('coordinator').copies) copyInto(machine.tree, copy, built);
+  rmSync(built, { recursive: true });
   return machine;
 }
 
-/** One COPY of the Dockerfile. What other stages make is taken from this clone, which made the same. */
-function copyInto(tree: string, { from, sources, target }: CopyLine): void {
+/** The stage `build`: what it copies, and no more, and then its last command. The packages are those of this clone. */
+function buildIn(dir: string): void {
+  const instructions = readStages().find(({ name }) => name === 'build')?.instructions ?? [];
+  for (const copy of instructions.filter((one) => one.getKeyword() === 'COPY')) copyInto(dir, copyOf(copy), dir);
+  symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
+  const run = instructions.findLast((one) => one.getKeyword() === 'RUN')?.getArgumentsContent() ?? '';
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', run], { cwd: dir, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${run} ended with ${status}: ${stdout}${stderr}`);
+}
+
+/** One COPY of the Dockerfile; `built` is the folder of the stage `build`. */
+function copyInto(tree: string, { from, sources, target }: CopyLine, built: string): void {
   if (from === 'packages') {
     copyPackages(join(tree, target));
     return;
   }
-  const isFolder = target.endsWith('/') || target === '.' || sources.length > 1;
+  const isFolder = /(^|\/)\.?\/?$/.test(target) || sources.length > 1;
   for (const source of sources) {
-    const path = from === 'build' ? join(ROOT, source.replace('/build/', '')) : join(ROOT, source);
+    const path = from === 'build' ? join(built, source.replace('/build/', '')) : join(ROOT, source);
     const to = isFolder ? join(tree, target, basename(source)) : join(tree, target);
     mkdirSync(dirname(to), { recursive: true });
     cpSync(path, to, { recursive: true });
