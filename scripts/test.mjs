@@ -13,6 +13,7 @@ import { bootstrap, filesUnder, ROOT } from './bootstrap.mjs';
 const ALONE = [
   // Whole networks of processes, which are told apart from dead ones by time.
   /^test\/(hostile|scenarios|soak|endurance|launch|bench|readme|raft\/processes)\//,
+  /^test\/docker\/containers\.slow\./,
   // What takes how long, which neighbours would change.
   /^test\/(worker\/heartbeats|coordinator\/verification-load|prover\/prepare-key|raft\/sim\/simulation)\.slow\./,
 ];
