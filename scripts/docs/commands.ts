@@ -44,6 +44,8 @@ export const COMMANDS = [
   'raft transfer-leadership',
   'raft step-down',
   'raft recover',
+  'backup',
+  'restore',
   'certs',
   'info',
   'bench',

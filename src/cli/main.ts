@@ -6,6 +6,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { VERSION, ZkraftError } from '../common/index.ts';
 import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
+import { backup } from './commands/backup.ts';
 import { bench } from './commands/bench.ts';
 import { certs } from './commands/certs.ts';
 import { cluster } from './commands/cluster.ts';
@@ -17,6 +18,7 @@ import { keys } from './commands/keys.ts';
 import { migrate } from './commands/migrate.ts';
 import { prove } from './commands/prove.ts';
 import { raft } from './commands/raft.ts';
+import { restore } from './commands/restore.ts';
 import { setup } from './commands/setup.ts';
 import { submit } from './commands/submit.ts';
 import { tasks } from './commands/tasks.ts';
@@ -41,6 +43,8 @@ const COMMANDS = [
   tree,
   submit,
   raft,
+  backup,
+  restore,
   certs,
   info,
   bench,
@@ -66,6 +70,8 @@ await yargs(argv)
   .command(tasks)
   .command(workers)
   .command(raft)
+  .command(backup)
+  .command(restore)
   .command(certs)
   .command(info)
   .command(bench)

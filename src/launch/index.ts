@@ -1,4 +1,5 @@
 /** Turns settings into running parts of the network. See README.md. */
+export * from './backup/index.ts';
 export * from './cluster/index.ts';
 export * from './coordinator.ts';
 export * from './database.ts';
