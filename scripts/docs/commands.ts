@@ -44,6 +44,7 @@ export const COMMANDS = [
   'raft transfer-leadership',
   'raft step-down',
   'raft recover',
+  'top',
   'backup',
   'restore',
   'certs',

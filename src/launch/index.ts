@@ -8,4 +8,5 @@ export * from './gateway.ts';
 export * from './provers.ts';
 export * from './raft.ts';
 export * from './running.ts';
+export * from './top/index.ts';
 export * from './worker.ts';
