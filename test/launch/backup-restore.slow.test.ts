@@ -24,6 +24,9 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { createClient, type Task } from '../../src/client/index.ts';
+import type { ZkraftError } from '../../src/common/index.ts';
+import { type RestoreBackupOptions, type RestoredBackup, restoreBackup } from '../../src/launch/index.ts';
+import { createVerifier, type Groth16Proof, type VerificationKey } from '../../src/prover/verifier/node.ts';
 import { inspectFolder } from '../../src/raft/index.ts';
 import { ROOT, type ServiceProcess, startService, zkraft } from '../support/cli.ts';
 import { skipWithoutSystemPostgres } from '../support/client-programs.ts';
@@ -33,7 +36,11 @@ const DEPTH = 4;
 const LEAVES = [101n, 102n, 103n, 104n, 105n];
 const WAIT_MS = 60_000;
 
+const verifier = await createVerifier();
 const missing = skipWithoutSystemPostgres();
+
+/** Of a database, in its URL over a socket. */
+const nameOf = (url: string): string => new URL(url.replace('@/', '@host/')).pathname.slice(1);
 
 describe('backup and restore of a network', { skip: missing }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'zkraft-backup-'));
@@ -54,37 +61,45 @@ describe('backup and restore of a network', { skip: missing }, () => {
     const quiet = ['--logging-level', 'warn', '--logging-output', at('services.log')];
     const folder = ['--coordinator-raft-raft-dir', raftDir];
     coordinator = await startService('coordinator', [...ports, ...times, ...folder, ...quiet], env());
+    services.push(coordinator);
+    const where = ['--worker-coordinator-address', coordinator.ready.grpc as string, '--data-dir', at('worker')];
+    const worker = ['--worker-id', 'w1', '--worker-concurrency', '2', '--metrics-port', '0', ...where, ...quiet];
+    const started = await Promise.all([startGateway(), startService('worker', worker)]);
+    services.push(started[1]);
+  }
+  async function startGateway(): Promise<void> {
+    const quiet = ['--logging-level', 'warn', '--logging-output', at('services.log')];
     gateway = await startService('gateway', ['--server-port', '0', ...quiet], env());
     gatewayUrl = gateway.ready.http as string;
-    const where = ['--worker-coordinator-address', coordinator.ready.grpc as string, '--data-dir', at('worker')];
-    const worker = await startService('worker', [
-      ...['--worker-id', 'w1', '--worker-concurrency', '2', '--metrics-port', '0', ...where, ...quiet],
-    ]);
-    services.push(worker, gateway, coordinator);
+    services.push(gateway);
   }
   async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await Promise.all(services.splice(0).map((service) => service.stop(signal)));
   }
 
-  const prove = async (leafIndex: number): Promise<Task> => {
+  const submit = async (leafIndex: number): Promise<string> => {
     const client = createClient({ url: gatewayUrl });
-    const { taskId } = await client.submitMerkleTask({ leaves: LEAVES, leafIndex, depth: DEPTH, fresh: true });
-    const task = await client.waitForTask(taskId, { timeoutMs: WAIT_MS });
+    return (await client.submitMerkleTask({ leaves: LEAVES, leafIndex, depth: DEPTH, fresh: true })).taskId;
+  };
+  const proved = async (taskId: string): Promise<Task> => {
+    const task = await createClient({ url: gatewayUrl }).waitForTask(taskId, { timeoutMs: WAIT_MS });
     assert.equal(task.status, 'completed', task.error);
     return task;
   };
-  /** By the program that a client runs, with the network's verification key. */
+  const prove = async (leafIndex: number): Promise<Task> => await proved(await submit(leafIndex));
+  /** By the verifier that a client has, with the network's verification key. */
   const verifies = async (task: Task): Promise<void> => {
     const answer = await fetch(`${gatewayUrl}/api/v1/tasks/${task.taskId}`);
     assert.equal(answer.status, 200);
-    const shown = (await answer.json()) as Record<string, unknown>;
+    const shown = (await answer.json()) as {
+      status: string;
+      circuit_id: string;
+      proof: Groth16Proof;
+      public_signals: string[];
+    };
     assert.equal(shown.status, 'completed');
-    const vkey = await (await fetch(`${gatewayUrl}/api/v1/circuits/${shown.circuit_id}/verification-key`)).text();
-    const files = { vkey, proof: JSON.stringify(shown.proof), public: JSON.stringify(shown.public_signals) };
-    for (const [name, text] of Object.entries(files)) writeFileSync(at(`${name}.json`), text);
-    const flags = Object.keys(files).flatMap((name) => [`--${name}`, at(`${name}.json`)]);
-    const verified = await zkraft(['verify', ...flags]);
-    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    const vkey = await fetch(`${gatewayUrl}/api/v1/circuits/${shown.circuit_id}/verification-key`);
+    assert.ok(await verifier.verify((await vkey.json()) as VerificationKey, shown.proof, shown.public_signals));
   };
   const query = async (url: string, sql: string): Promise<Record<string, unknown>[]> => {
     const client = new Client({ connectionString: url });
@@ -100,8 +115,18 @@ describe('backup and restore of a network', { skip: missing }, () => {
   const tablesOf = async (url: string): Promise<unknown> =>
     (await query(url, "SELECT count(*)::int AS n FROM pg_class WHERE relnamespace = 'public'::regnamespace"))[0]?.n;
 
+  /** As `zkraft restore` calls it, without the start of a process. */
+  const restore = (more: Partial<RestoreBackupOptions>, url = databaseUrl): Promise<RestoredBackup> =>
+    restoreBackup({
+      ...{ from: at('whole'), only: undefined, raftDir, forceNewCluster: false, env: process.env },
+      database: { connectionString: url },
+      ...more,
+    });
+
   let old: Task;
   let lost: Task;
+  /** Submitted before the backup, and not proved by then. */
+  let pending: string;
 
   before(async () => {
     postgres = await startTestPostgres({ ofTheSystem: true });
@@ -130,10 +155,13 @@ describe('backup and restore of a network', { skip: missing }, () => {
   });
 
   it('backs up both once the coordinator is stopped', async () => {
+    await coordinator.stop();
+    pending = await submit(0);
     await stop();
     const made = await zkraft(['backup', '--to', at('whole'), '--raft-dir', raftDir, '--json'], env());
     assert.equal(made.code, 0, made.stdout + made.stderr);
     const manifest = JSON.parse(readFileSync(join(at('whole'), 'manifest.json'), 'utf8'));
+    assert.deepEqual(manifest.database.tasks, { completed: 1, pending: 1 });
     const { identity, lastIndex } = await inspectFolder(raftDir);
     assert.equal(manifest.raft.cluster_id, identity.clusterId);
     assert.equal(manifest.database.cluster_id, identity.clusterId);
@@ -148,6 +176,7 @@ describe('backup and restore of a network', { skip: missing }, () => {
   it('after everything was lost: old proofs are there and verify, lost tasks are unknown, new ones are proved', async () => {
     await start();
     lost = await prove(2);
+    await proved(pending);
     await stop('SIGKILL');
     rmSync(raftDir, { recursive: true });
     databaseUrl = await postgres.createDatabase({ migrated: false });
@@ -156,8 +185,8 @@ describe('backup and restore of a network', { skip: missing }, () => {
     await start();
     await verifies(old);
     assert.equal((await fetch(`${gatewayUrl}/api/v1/tasks/${lost.taskId}`)).status, 404);
-    const next = await prove(3);
-    await verifies(next);
+    await verifies(await proved(pending));
+    await verifies(await prove(3));
     await stop();
     // Not by chance: the log went on from where the backup ended.
     const { lastIndex, identity } = await inspectFolder(raftDir);
@@ -168,53 +197,41 @@ describe('backup and restore of a network', { skip: missing }, () => {
 
   it('writes over nothing that is not named, and not while a gateway has the database open', async () => {
     const rows = await query(databaseUrl, 'SELECT id FROM tasks ORDER BY id');
-    const args = ['restore', '--from', at('whole'), '--json'];
-    for (const [more, field] of [
-      [['--only', 'database'], 'replace-database'],
-      [['--only', 'raft', '--raft-dir', raftDir], 'replace-raft-dir'],
-    ] as const) {
-      const refused = await zkraft([...args, ...more], env());
-      assert.equal(refused.code, 2, refused.stdout);
-      assert.match(refused.stdout, /target_not_empty/);
-      assert.match(refused.stdout, new RegExp(field));
-    }
-    const other = await zkraft([...args, '--only', 'database', '--replace-database', 'other'], env());
-    assert.equal(other.code, 2, other.stdout);
-    const name = new URL(databaseUrl.replace('@/', '@host/')).pathname.slice(1);
-    gateway = await startService('gateway', ['--server-port', '0', '--logging-output', at('services.log')], env());
-    services.push(gateway);
-    const open = await zkraft([...args, '--only', 'database', '--replace-database', name], env());
-    assert.equal(open.code, 4, open.stdout);
-    assert.match(open.stdout, /already_running/);
+    await assert.rejects(restore({ only: 'database' }), { code: 'target_not_empty', field: 'replace-database' });
+    await assert.rejects(restore({ only: 'raft' }), { code: 'target_not_empty', field: 'replace-raft-dir' });
+    await assert.rejects(restore({ only: 'database', replaceDatabase: 'other' }), { code: 'usage' });
+    await assert.rejects(restore({ only: 'raft', replaceRaftDir: at('other') }), { code: 'usage' });
+    await startGateway();
+    await assert.rejects(restore({ only: 'database', replaceDatabase: nameOf(databaseUrl) }), {
+      code: 'already_running',
+    });
     await stop();
     assert.deepEqual(await query(databaseUrl, 'SELECT id FROM tasks ORDER BY id'), rows);
     assert.ok((await inspectFolder(raftDir)).lastIndex > 0);
   });
 
-  it('the database alone, older than the log: leases end, tasks are proved again, and what the log holds is written', async () => {
-    const name = new URL(databaseUrl.replace('@/', '@host/')).pathname.slice(1);
+  it('the database alone, older than the log: what was proved since is proved again, and the log goes on', async () => {
     const newer = await query(databaseUrl, 'SELECT cursor::int AS cursor FROM cluster');
-    const restored = await zkraft(
-      ['restore', '--from', at('whole'), '--only', 'database', '--replace-database', name, '--json'],
-      env(),
-    );
-    assert.equal(restored.code, 0, restored.stdout + restored.stderr);
+    await restore({ only: 'database', replaceDatabase: nameOf(databaseUrl) });
     const back = await query(databaseUrl, 'SELECT cursor::int AS cursor FROM cluster');
     assert.ok(Number(back[0]?.cursor) < Number(newer[0]?.cursor));
+    const status = `SELECT status FROM tasks WHERE id = '${pending}'`;
+    assert.deepEqual(await query(databaseUrl, status), [{ status: 'pending' }]);
     await start();
     await verifies(old);
-    await verifies(await prove(4));
+    // The log knew its proof once, and forgot it when it was written: it is proved again.
+    await verifies(await proved(pending));
+    await prove(4);
     await stop();
     const after = await query(databaseUrl, 'SELECT cursor::int AS cursor FROM cluster');
     assert.ok(Number(after[0]?.cursor) > Number(newer[0]?.cursor), 'the cursor is that of the log again');
   });
 
   it('the Raft directory alone, older than the database: refused by the coordinator as it was, taken over as a new cluster', async () => {
-    const args = ['restore', '--from', at('whole'), '--only', 'raft', '--raft-dir', raftDir, '--json'];
-    const asItWas = await zkraft([...args, '--replace-raft-dir', raftDir], env());
-    assert.equal(asItWas.code, 0, asItWas.stdout);
+    await restore({ only: 'raft', replaceRaftDir: raftDir });
     await assert.rejects(start(), /log_corrupt|older copy/);
     await stop('SIGKILL');
+    const args = ['restore', '--from', at('whole'), '--only', 'raft', '--raft-dir', raftDir, '--json'];
     const anew = await zkraft([...args, '--replace-raft-dir', raftDir, '--force-new-cluster'], env());
     assert.equal(anew.code, 0, anew.stdout);
     assert.equal(lastLine(anew.stdout).new_cluster, true);
@@ -226,6 +243,18 @@ describe('backup and restore of a network', { skip: missing }, () => {
     const [row] = await query(databaseUrl, 'SELECT cluster_id, epoch::int AS epoch FROM cluster');
     assert.equal(row?.cluster_id, (await inspectFolder(raftDir)).identity.clusterId);
     assert.equal(row?.epoch, 2);
+  });
+
+  it('every Raft directory lost, and no backup of one: the database is given to a new cluster by hand', async () => {
+    rmSync(raftDir, { recursive: true });
+    await assert.rejects(start(), /foreign_cluster/);
+    await stop('SIGKILL');
+    const { clusterId } = (await inspectFolder(raftDir)).identity;
+    await query(databaseUrl, `UPDATE cluster SET cluster_id = '${clusterId}', epoch = epoch + 1, cursor = 0`);
+    await start();
+    await verifies(old);
+    await verifies(await prove(2));
+    await stop();
   });
 
   it('a backup with a bit flipped, a file cut short or a file missing is refused, with nothing touched', async () => {
@@ -251,9 +280,7 @@ describe('backup and restore of a network', { skip: missing }, () => {
       rmSync(copy, { recursive: true, force: true });
       cpSync(at('whole'), copy, { recursive: true });
       damage(copy);
-      const refused = await zkraft(['restore', '--from', copy, '--raft-dir', target, '--json'], env(empty));
-      assert.equal(refused.code, 1, `${what}: ${refused.stdout}`);
-      assert.match(refused.stdout, /backup_invalid/, what);
+      await assert.rejects(restore({ from: copy, raftDir: target }, empty), { code: 'backup_invalid' }, what);
       assert.ok(!existsSync(target), what);
       assert.equal(await tablesOf(empty), 0, what);
     }
@@ -267,9 +294,11 @@ describe('backup and restore of a network', { skip: missing }, () => {
       blocked,
       'CREATE FUNCTION zkraft_task_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$',
     );
-    const refused = await zkraft(['restore', '--from', at('whole'), '--raft-dir', target, '--json'], env(blocked));
-    assert.equal(refused.code, 1, refused.stdout);
-    assert.match(refused.stdout, /restore_failed.*zkraft_task_change/s);
+    await assert.rejects(restore({ raftDir: target }, blocked), (error: ZkraftError) => {
+      assert.equal(error.code, 'restore_failed');
+      assert.match(error.message, /zkraft_task_change/);
+      return true;
+    });
     assert.equal(await tablesOf(blocked), 0);
     assert.ok(!existsSync(target));
   });
