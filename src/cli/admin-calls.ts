@@ -15,6 +15,8 @@ export interface AdminTarget {
   readonly token: string;
   /** Undefined: plain text. */
   readonly credentials?: ChannelCredentials | undefined;
+  /** Of each call. Default 10 s. */
+  readonly deadlineMs?: number;
 }
 
 type Done<T> = (error: ServiceError | null, answer: T) => void;
@@ -72,7 +74,7 @@ async function call<T>(
     const client = new AdminServiceClient(address, target.credentials ?? ChannelCredentials.createInsecure());
     try {
       return await new Promise<T>((resolve, reject) => {
-        start(client, metadata, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
+        start(client, metadata, { deadline: Date.now() + (target.deadlineMs ?? DEADLINE_MS) }, (error, answer) => {
           if (error === null) resolve(answer);
           else reject(fromServiceError(error));
         });

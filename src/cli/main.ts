@@ -6,6 +6,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { VERSION, ZkraftError } from '../common/index.ts';
 import { flagOf, SETTING_KEYS, SETTINGS } from '../config/index.ts';
+import { backup } from './commands/backup.ts';
 import { bench } from './commands/bench.ts';
 import { certs } from './commands/certs.ts';
 import { cluster } from './commands/cluster.ts';
@@ -17,9 +18,11 @@ import { keys } from './commands/keys.ts';
 import { migrate } from './commands/migrate.ts';
 import { prove } from './commands/prove.ts';
 import { raft } from './commands/raft.ts';
+import { restore } from './commands/restore.ts';
 import { setup } from './commands/setup.ts';
 import { submit } from './commands/submit.ts';
 import { tasks } from './commands/tasks.ts';
+import { top } from './commands/top.ts';
 import { tree } from './commands/tree.ts';
 import { verify } from './commands/verify.ts';
 import { worker } from './commands/worker.ts';
@@ -41,6 +44,9 @@ const COMMANDS = [
   tree,
   submit,
   raft,
+  top,
+  backup,
+  restore,
   certs,
   info,
   bench,
@@ -66,6 +72,9 @@ await yargs(argv)
   .command(tasks)
   .command(workers)
   .command(raft)
+  .command(top)
+  .command(backup)
+  .command(restore)
   .command(certs)
   .command(info)
   .command(bench)
@@ -91,9 +100,10 @@ function usage(message: string): ZkraftError {
   return new ZkraftError('usage', `${message} (zkraft ${name} --help shows how)`);
 }
 
-/** Only a setting that is a list may be given twice; of anything else one value would be lost. */
+/** Only a list may be given twice; of anything else one value would be lost. */
 function refuseRepeats(parsed: Record<string, unknown>): void {
-  const lists = SETTING_KEYS.filter((key) => Array.isArray(SETTINGS[key].default)).map(flagOf);
+  const settings = SETTING_KEYS.filter((key) => Array.isArray(SETTINGS[key].default)).map(flagOf);
+  const lists = argv[0] === 'top' ? [...settings, 'coordinator', 'gateway', 'worker'] : settings;
   for (const [flag, value] of Object.entries(parsed)) {
     if (!Array.isArray(value) || flag === '_' || lists.includes(flag)) continue;
     const error = new ZkraftError('usage', `--${flag} is given ${value.length} times; give it once`, { field: flag });

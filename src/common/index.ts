@@ -2,11 +2,13 @@
 export * from './addresses.ts';
 export * from './bind.ts';
 export * from './digest.ts';
+export * from './disk-failure.ts';
 export * from './durations.ts';
 export * from './element-bytes.ts';
 export * from './error-table.ts';
 export * from './errors.ts';
 export * from './field.ts';
+export * from './file-chunks.ts';
 export * from './folders.ts';
 // Not the loggers themselves (logging/): threads that log nothing need not load them.
 export type { Logger } from './logging/index.ts';

@@ -1,4 +1,5 @@
 /** Turns settings into running parts of the network. See README.md. */
+export * from './backup/index.ts';
 export * from './cluster/index.ts';
 export * from './coordinator.ts';
 export * from './database.ts';
@@ -7,4 +8,5 @@ export * from './gateway.ts';
 export * from './provers.ts';
 export * from './raft.ts';
 export * from './running.ts';
+export * from './top/index.ts';
 export * from './worker.ts';

@@ -1,6 +1,7 @@
 /** The record of tasks and artifacts in PostgreSQL, and a private PostgreSQL where there is none. See README.md. */
 export { KEY_PATTERN, newApiKey } from './api-keys.ts';
 export { type DatabaseOptions, SSL_MODES, type SslMode } from './connection.ts';
+export * from './dump/index.ts';
 export {
   assertSchemaCurrent,
   type MigrateDirection,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type Task } from '../../src/client/index.ts';
+import type { Frame } from '../../src/launch/index.ts';
 import { zkraft } from '../support/cli.ts';
 import { ClusterUnderTest } from '../support/cluster.ts';
 
@@ -32,6 +33,21 @@ describe('zkraft cluster', () => {
     assert.equal(forPeople.code, 0, forPeople.stdout);
     assert.match(forPeople.stdout, /^PROCESS +PID +HEALTH +ADDRESS +DOING/m);
     assert.match(forPeople.stdout, /^coordinator-\d +\d+ +ok .*Leader, term \d+, applied \d+, 2 workers/m);
+  });
+
+  it('is shown whole by zkraft top, its workers too, though the port that lists them wants certificates', async () => {
+    const shown = await zkraft(['top', '--dir', cluster.dir, '--once', '--json', '--interval', '300ms']);
+    assert.equal(shown.code, 0, shown.stdout + shown.stderr);
+    const { leader, coordinators, gateways, peers, workers } = shown.json() as unknown as Frame;
+    assert.match(leader ?? '', /^coordinator-[123]$/);
+    assert.deepEqual([coordinators.length, peers.length, gateways.map(({ health }) => health)], [3, 2, ['ok']]);
+    assert.deepEqual(
+      workers.list.map(({ id, state, health }) => [id, state, health]),
+      [
+        ['worker-1', 'active', 'ok'],
+        ['worker-2', 'active', 'ok'],
+      ],
+    );
   });
 
   it('proves', async () => {

@@ -3,11 +3,13 @@
  * twice, by one command and in every log; and which of /livez, /health and /ready goes bad with what, and good again.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Frame } from '../../src/launch/index.ts';
 import { ROOT, type ServiceProcess, startService, zkraft } from '../support/cli.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
@@ -173,6 +175,102 @@ describe('the story of a task that a worker died over', () => {
     );
     const again = logged('coordinator', requestId).find(({ msg }) => msg === 'task will be tried again');
     assert.equal(again?.code, 'lease_expired');
+  });
+});
+
+describe('zkraft top', () => {
+  const targets = (): string[] => [
+    ...['--coordinator', coordinator.ready.http as string, '--gateway', gateway.ready.http as string],
+    ...['--worker', workers.get('second')?.ready.http as string],
+  ];
+  /** Runs it until `enough` of what it says, then interrupts it. */
+  async function topUntil(args: readonly string[], enough: (said: string) => boolean, what: string): Promise<string> {
+    const command = [join(ROOT, 'dist/cli/main.js'), 'top', ...args];
+    const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const code = new Promise<number | null>((done) => child.once('exit', (ended) => done(ended)));
+    try {
+      await until(() => enough(said), what);
+    } finally {
+      child.kill('SIGINT');
+    }
+    assert.equal(await code, 0);
+    return said;
+  }
+  const submit = async (): Promise<void> => {
+    const answer = await fetch(`${gateway.ready.http}/api/v1/tasks/merkle`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        leaves: JSON.parse(readFileSync(join(ROOT, 'examples/leaves.json'), 'utf8')),
+        leaf_index: 1,
+        depth: Number(DEPTH),
+        fresh: true,
+      }),
+    });
+    assert.equal(answer.status, 202);
+  };
+
+  it('shows in one frame who leads and who could prove', async () => {
+    const shown = await zkraft(['top', ...targets(), '--interval', '300ms', '--once', '--json']);
+    assert.equal(shown.code, 0, shown.stdout + shown.stderr);
+    const frame = shown.json() as unknown as Frame;
+    assert.equal(frame.leader, 'coordinator-1');
+    assert.equal(frame.database, 'ok');
+    assert.deepEqual(
+      frame.coordinators.map(({ state, health, lag_entries, workers: count }) => [state, health, lag_entries, count]),
+      [['Leader', 'ok', 0, 1]],
+    );
+    assert.ok((frame.interval_s ?? 0) >= 0.25);
+    assert.deepEqual(
+      frame.workers.list.map(({ id, state, slots, health }) => [id, state, slots, health]),
+      [['second', 'active', 1, 'ok']],
+    );
+    assert.equal(frame.workers.problem, null);
+  });
+
+  it('shows how fast: what is submitted, leased, proved, and by whom', async () => {
+    const framesOf = (said: string): Frame[] =>
+      said
+        .split('\n')
+        .filter((line) => line.endsWith('}'))
+        .map((line) => JSON.parse(line) as Frame);
+    let isSubmitted = false;
+    const said = await topUntil(
+      [...targets(), '--interval', '500ms', '--json'],
+      (text) => {
+        const frames = framesOf(text);
+        if (frames.length > 0 && !isSubmitted) {
+          isSubmitted = true;
+          void submit();
+        }
+        return frames.some(({ workers: { list } }) => (list[0]?.tasks_per_s ?? 0) > 0);
+      },
+      'a frame in which a task was proved',
+    );
+    const frames = framesOf(said);
+    assert.equal(frames[0]?.throughput.completed_per_s, null, 'the first has nothing to compare with');
+    for (const name of ['submitted_per_s', 'leased_per_s', 'completed_per_s', 'task_s'] as const) {
+      assert.ok(
+        frames.some(({ throughput }) => (throughput[name] ?? 0) > 0),
+        name,
+      );
+    }
+    assert.ok(frames.some(({ queue }) => (queue.wait_s ?? 0) > 0));
+  });
+
+  it('goes on over processes that are away, prints plain frames into a pipe, and ends with 0 at Ctrl-C', async () => {
+    const said = await topUntil(
+      ['--coordinator', 'http://127.0.0.1:1', ...targets().slice(2), '--interval', '200ms'],
+      (text) => (text.match(/^zkraft {2}/gm) ?? []).length >= 3,
+      'three frames',
+    );
+    assert.match(said, /away +http:\/\/127\.0\.0\.1:1$/m);
+    assert.match(said, /leader none {2}database ok/);
+    assert.ok(!said.includes('\u001b'), 'no escapes');
   });
 });
 

@@ -27,13 +27,17 @@ export interface TestPostgres {
 const PREFIX = 'zkraft-test-pg-';
 const ABANDONED_MS = 3_600_000;
 
-/** `durable`: with fsync, for a test of what things cost. */
-export async function startTestPostgres({ durable = false } = {}): Promise<TestPostgres> {
+/**
+ * `durable`: with fsync, for a test of what things cost. `ofTheSystem`: the PostgreSQL that is installed here, with its
+ * client programs, rather than that of npm, which has none.
+ */
+export async function startTestPostgres({ durable = false, ofTheSystem = false } = {}): Promise<TestPostgres> {
   await sweepAbandoned();
   const dir = mkdtempSync(join(tmpdir(), PREFIX));
   // So that root's PostgreSQL, which runs under another account, can keep its data right here.
   chmodSync(dir, 0o755);
-  let server: PrivatePostgres = await startPrivatePostgres({ dir, durable });
+  const options = { dir, durable, ...(ofTheSystem ? { nativeDir: join(dir, 'none') } : {}) };
+  let server: PrivatePostgres = await startPrivatePostgres(options);
   let template: Promise<string> | undefined;
 
   const admin = async (sql: string): Promise<void> => {
@@ -66,7 +70,7 @@ export async function startTestPostgres({ durable = false } = {}): Promise<TestP
     },
     restart: async () => {
       await server.stop();
-      server = await startPrivatePostgres({ dir, durable });
+      server = await startPrivatePostgres(options);
     },
     pid: () => server.pid,
     stop: async () => {

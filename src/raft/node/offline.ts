@@ -21,6 +21,8 @@ export interface FolderReport {
   readonly hardState: HardState;
   /** How often the cluster was recovered, and 1. */
   readonly epoch: number;
+  /** Clusters that this one was recovered from, the latest last. */
+  readonly succeeds: readonly string[];
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly snapshots: readonly (SnapshotInfo & { readonly bytes: number | undefined; readonly problem?: string })[];
@@ -32,36 +34,41 @@ export interface FolderReport {
 /** Rejects with `already_running` while a process has the folder, `log_corrupt`, `config_invalid` when there is no log. */
 export async function inspectFolder(dir: string): Promise<FolderReport> {
   const place = await openOffline(dir);
-  const { log, store } = place;
   try {
-    const snapshots: FolderReport['snapshots'][number][] = [];
-    for (const { index, term, confState } of log.recordedSnapshots()) {
-      if (index === 0) continue;
-      const found = { index, term, confState };
-      try {
-        snapshots.push({ ...found, bytes: (await store.verify(found)).stateBytes });
-      } catch (error) {
-        snapshots.push({ ...found, bytes: undefined, problem: ZkraftError.from(error).message });
-      }
-    }
-    const state = await replayMembers(place);
-    return {
-      identity: log.identity,
-      hardState: log.initialState().hardState,
-      epoch: state.members.epoch,
-      firstIndex: log.firstIndex(),
-      lastIndex: log.lastIndex(),
-      snapshots,
-      confState: state.confState,
-      peers: idsOf(state.confState).map((id) => ({
-        ...(state.members.get(id) ?? strangerOf(id)),
-        role: roleOf(state.confState, id) ?? 'learner',
-        isSelf: id === log.identity.nodeId,
-      })),
-    };
+    return await reportOf(place);
   } finally {
-    await log.close();
+    await place.log.close();
   }
+}
+
+export async function reportOf(place: OpenPlace): Promise<FolderReport> {
+  const { log, store } = place;
+  const snapshots: FolderReport['snapshots'][number][] = [];
+  for (const { index, term, confState } of log.recordedSnapshots()) {
+    if (index === 0) continue;
+    const found = { index, term, confState };
+    try {
+      snapshots.push({ ...found, bytes: (await store.verify(found)).stateBytes });
+    } catch (error) {
+      snapshots.push({ ...found, bytes: undefined, problem: ZkraftError.from(error).message });
+    }
+  }
+  const state = await replayMembers(place);
+  return {
+    identity: log.identity,
+    hardState: log.initialState().hardState,
+    epoch: state.members.epoch,
+    succeeds: state.members.succeeds,
+    firstIndex: log.firstIndex(),
+    lastIndex: log.lastIndex(),
+    snapshots,
+    confState: state.confState,
+    peers: idsOf(state.confState).map((id) => ({
+      ...(state.members.get(id) ?? strangerOf(id)),
+      role: roleOf(state.confState, id) ?? 'learner',
+      isSelf: id === log.identity.nodeId,
+    })),
+  };
 }
 
 export async function openOffline(dir: string): Promise<OpenPlace> {

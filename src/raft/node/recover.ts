@@ -12,18 +12,17 @@
  * it, with changes of members made empty, and a term above the old. Only when all is durable the folders change places.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZkraftError } from '../../common/index.ts';
 import { decodeConfChange, encodeConfChange } from '../core/index.ts';
-import { syncDir } from '../storage/durable-files.ts';
 import { chooseSnapshot, DiskStallWatch } from '../storage/index.ts';
 import { type ConfState, EMPTY_CONF_STATE, type Entry, NO_NODE } from '../types.ts';
 import { encodeMembers, FOUNDED, type Lineage, type Member, Members } from './members.ts';
 import { inspectFolder, openOffline } from './offline.ts';
 import { FolderPlace, mintNodeId, type OpenPlace } from './place.ts';
 import { decodeImage, imageHeader } from './snapshot-image.ts';
+import { swapFolder } from './swap-folder.ts';
 
 export interface RecoverOptions {
   readonly dir: string;
@@ -42,7 +41,6 @@ export interface Recovered {
   readonly backup: string;
 }
 
-const FILES = ['log', 'end.mark', 'snapshots', 'incarnation.json', 'identity.json'] as const;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<Recovered> {
@@ -73,7 +71,8 @@ export async function recoverFolder({ dir, consent }: RecoverOptions): Promise<R
   } finally {
     await old.log.close();
   }
-  const backup = await swap(dir, fresh);
+  const backup = join(dir, `before-recover-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  await swapFolder(dir, fresh, backup);
   return { name: nodeName, clusterId, oldClusterId, epoch, lastIndex: report.lastIndex, backup };
 }
 
@@ -161,18 +160,4 @@ async function copySnapshot(
   for (let at = 0; at < state.length; at += PAGE_BYTES) await writer.write(state.subarray(at, at + PAGE_BYTES));
   await writer.finish();
   return lineage;
-}
-
-/** The identity goes first and comes last: in between the folder is refused at any start, and both sets of files are there. */
-async function swap(dir: string, fresh: string): Promise<string> {
-  const backup = join(dir, `before-recover-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-  await mkdir(backup, { mode: 0o700 });
-  for (const name of [...FILES].reverse())
-    if (existsSync(join(dir, name))) await rename(join(dir, name), join(backup, name));
-  await syncDir(backup);
-  await syncDir(dir);
-  for (const name of FILES) if (existsSync(join(fresh, name))) await rename(join(fresh, name), join(dir, name));
-  await syncDir(dir);
-  await rm(fresh, { recursive: true, force: true });
-  return backup;
 }

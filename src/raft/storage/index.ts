@@ -7,6 +7,7 @@ import { type CreateLogOptions, createLog, holdsLog, type OpenLogOptions, openLo
 export { chooseSnapshot } from './choose-snapshot.ts';
 export type { Disk } from './disk.ts';
 export { type DiskStallOptions, DiskStallWatch, type StallVerdict } from './disk-stall.ts';
+export { syncDir, writeFileDurably } from './durable-files.ts';
 export { FreeSpaceGuard, type FreeSpaceOptions } from './free-space.ts';
 export type { LogAppend, LogIdentity, LogStorage } from './log-storage.ts';
 export { type CreateLogOptions, createLog, holdsLog, type OpenLogOptions, openLog } from './open.ts';

@@ -70,7 +70,7 @@ export function findBinaries(query: BinaryQuery): Binaries {
 
   const embedded = embeddedBinaries(query);
   if (accept(embedded)) return embedded;
-  for (const bin of systemBinFolders()) {
+  for (const bin of systemBinFolders(['postgres', 'initdb'])) {
     const found = probe(bin, query.account, 'system');
     if (accept(found)) return found;
   }
@@ -192,7 +192,8 @@ function openFolders(root: string): void {
   }
 }
 
-function systemBinFolders(): string[] {
+/** Folders of the system that hold all of these programs, the likeliest first. */
+export function systemBinFolders(programs: readonly string[]): string[] {
   const folders: string[] = [];
   try {
     folders.push(
@@ -205,7 +206,7 @@ function systemBinFolders(): string[] {
     for (const entry of newestFirst(root)) folders.push(join(root, entry, 'bin'));
   }
   folders.push(...(process.env.PATH ?? '').split(delimiter).filter((folder) => folder.startsWith('/')));
-  return [...new Set(folders)].filter((bin) => existsSync(join(bin, 'postgres')) && existsSync(join(bin, 'initdb')));
+  return [...new Set(folders)].filter((bin) => programs.every((program) => existsSync(join(bin, program))));
 }
 
 function newestFirst(root: string): string[] {
