@@ -192,6 +192,8 @@ class CoordinatorNode implements Coordinator {
     });
     const replica = new Replica({ log: this.#log, now: Date.now, logger });
     this.#replica = replica;
+    // So that it knows them if it comes to lead while the database is away.
+    this.#catalog.refresh().catch((error: unknown) => logger.debug({ err: error }, 'circuits were not read yet'));
     this.#metrics.beforeScrape(() => this.#measure());
     this.#log.onStateChange((status) => this.#followLog(status));
     await replica.start();

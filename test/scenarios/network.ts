@@ -166,10 +166,14 @@ export class Network {
     return readFileSync(join(this.dir, `${name}.log`), 'utf8');
   }
 
+  /** Of a coordinator's HTTP face. */
+  urlOf(name: PartName): string {
+    return this.#coordinatorUrls[(COORDINATORS as readonly PartName[]).indexOf(name)] ?? '';
+  }
+
   /** What this coordinator says of itself; undefined when it does not answer. */
   async health(name: PartName): Promise<Health | undefined> {
-    const url = this.#coordinatorUrls[(COORDINATORS as readonly PartName[]).indexOf(name)];
-    const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) }).catch(
+    const answer = await fetch(`${this.urlOf(name)}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) }).catch(
       () => undefined,
     );
     return (await answer?.json().catch(() => undefined)) as Health | undefined;

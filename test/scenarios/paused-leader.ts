@@ -7,10 +7,10 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../src/client/index.ts';
-import { closeSnarkjs } from '../support/snarkjs-oracle.ts';
-import { Network } from './network.ts';
+import type { Network } from './network.ts';
+import { type Ending, onNetwork } from './one-network.ts';
 import { COORDINATORS } from './parts.ts';
-import { DEPTH, request, submitOnce, tableDigests, until, Waits } from './waits.ts';
+import { request, submitOnce, tableDigests, until, Waits } from './waits.ts';
 
 export type Failpoint = 'before-write' | 'in-transaction';
 type Coordinator = (typeof COORDINATORS)[number];
@@ -22,7 +22,7 @@ export interface PausedLeaderOptions {
   readonly say: (line: string) => void;
 }
 
-export interface PausedLeaderSeen {
+export interface PausedLeaderSeen extends Ending {
   readonly waits: Waits;
   /** From the stop of the leader until another leads, and when that was. */
   readonly succeededMs: number;
@@ -37,8 +37,6 @@ export interface PausedLeaderSeen {
   readonly after: Readonly<Record<string, string>>;
   /** Of the old leader, from when it was stopped. */
   readonly oldLog: string;
-  readonly states: { readonly compared: number; readonly wrong: readonly string[] };
-  readonly faultsLogged: readonly string[];
 }
 
 const PRELOAD = [new URL('./failpoint.mjs', import.meta.url).href];
@@ -47,32 +45,8 @@ const GOES_ON_MS = 1_500;
 /** In which a late write would come: the projector tries again within a tenth of a second. */
 const LATE_WRITE_MS = 1_500;
 
-export async function pauseLeader(options: PausedLeaderOptions): Promise<PausedLeaderSeen> {
-  let accident: Error | undefined;
-  const network = await Network.prepare({
-    depths: [DEPTH],
-    preload: PRELOAD,
-    onAccident: (error) => {
-      accident = error;
-    },
-  });
-  const onExit = (): void => network.killAll();
-  process.once('exit', onExit);
-  let isOver = false;
-  try {
-    await network.start();
-    const seen = await pauseOn(network, options);
-    await network.stop();
-    if (accident !== undefined) throw accident;
-    isOver = true;
-    return { ...seen, states: network.comparedStates(), faultsLogged: network.faultsLogged() };
-  } finally {
-    await network.endAll();
-    process.off('exit', onExit);
-    if (isOver) await network.remove();
-    else options.say(`logs and data are kept in ${network.dir}`);
-    await closeSnarkjs();
-  }
+export function pauseLeader(options: PausedLeaderOptions): Promise<PausedLeaderSeen> {
+  return onNetwork({ preload: PRELOAD, say: options.say }, (network) => pauseOn(network, options));
 }
 
 async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLeaderOptions) {
@@ -87,23 +61,9 @@ async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLead
   await until(`${leader} comes to ${point}`, async () => existsSync(`${file}.reached`), 30_000);
   const stoppedMs = performance.now();
   const waits = new Waits(network, taskId);
-  const cancelling = cancelled(network, taskId);
-  if (aloneMs > 0) {
-    await sleep(aloneMs);
-    network.part(second).resume();
-  }
-  const next = await leaderOf(network, leader);
-  const ledAtMs = performance.now();
+  const goneOn = await goOn(network, { leader, second, taskId, aloneMs }).finally(() => waits.end());
+  const { next, ledAtMs, heldMs, nextMs, cancel } = goneOn;
   say(`${next} leads ${Math.round(ledAtMs - stoppedMs)} ms after ${leader} was stopped ${point}`);
-  const [, heldMs, nextMs] = await Promise.all([
-    cancelling,
-    until('the completion that was under way is written', () => isCompleted(network, taskId), HELD_LIMIT_MS).then(() =>
-      Math.round(performance.now() - ledAtMs),
-    ),
-    nextCompletion(network, taskId).then(() => Math.round(performance.now() - ledAtMs)),
-  ]);
-  await sleep(GOES_ON_MS);
-  await waits.end();
   const client = createClient({ url: network.gatewayUrl });
   const ended = await Promise.all(waits.accepted.map((id) => client.waitForTask(id, { timeoutMs: 60_000 })));
   const tasks = ended.map(({ taskId: id, status }) => ({ id, status }));
@@ -118,7 +78,6 @@ async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLead
   const after = await tableDigests(network);
   await proveOne(network);
   const oldLog = network.logOf(leader).slice(logLength);
-  const cancel = await cancelling;
   return {
     waits,
     succeededMs: Math.round(ledAtMs - stoppedMs),
@@ -131,6 +90,29 @@ async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLead
     after,
     oldLog,
   };
+}
+
+/** While the leader is stopped: until another leads, and all goes on. */
+async function goOn(
+  network: Network,
+  { leader, second, taskId, aloneMs }: { leader: Coordinator; second: Coordinator; taskId: string; aloneMs: number },
+) {
+  const cancelling = cancelled(network, taskId);
+  if (aloneMs > 0) {
+    await sleep(aloneMs);
+    network.part(second).resume();
+  }
+  const next = await leaderOf(network, leader);
+  const ledAtMs = performance.now();
+  const sinceMs = (): number => Math.round(performance.now() - ledAtMs);
+  const written = 'the completion that was under way is written';
+  const [heldMs, nextMs, cancel] = await Promise.all([
+    until(written, () => isCompleted(network, taskId), HELD_LIMIT_MS).then(sinceMs),
+    nextCompletion(network, taskId).then(sinceMs),
+    cancelling,
+  ]);
+  await sleep(GOES_ON_MS);
+  return { next, ledAtMs, heldMs, nextMs, cancel };
 }
 
 async function cancelled(network: Network, taskId: string): Promise<PausedLeaderSeen['cancel']> {

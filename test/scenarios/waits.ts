@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Network } from './network.ts';
+import { COORDINATORS } from './parts.ts';
 
 export type WaitKind = 'submit' | 'status' | 'row' | 'lock';
 
@@ -55,6 +56,8 @@ export async function request(
 
 export class Waits {
   readonly all: Wait[] = [];
+  /** Looks over SQL that came to nothing. */
+  readonly failed: string[] = [];
   readonly #over = new AbortController();
   readonly #loops: Promise<void>[];
 
@@ -97,8 +100,12 @@ export class Waits {
     const { signal } = this.#over;
     while (!signal.aborted) {
       const begunMs = performance.now();
-      const found = await look();
-      this.all.push({ kind, begunMs, tookMs: performance.now() - begunMs, ...found });
+      try {
+        const found = await look();
+        this.all.push({ kind, begunMs, tookMs: performance.now() - begunMs, ...found });
+      } catch (error) {
+        this.failed.push(`${kind}: ${(error as Error).message}`);
+      }
       await sleep(kind === 'submit' ? SUBMIT_EACH_MS : EACH_MS, undefined, { signal }).catch(() => {});
     }
   }
@@ -133,4 +140,33 @@ export async function tableDigests(network: Network): Promise<Record<string, str
     digests[name] = row?.digest ?? '';
   }
   return digests;
+}
+
+/** Ids of the tasks whose proofs coordinators accepted after `sinceMs` (epoch), by their logs. */
+export function acceptedProofs(network: Network, sinceMs: number): string[] {
+  const lines = COORDINATORS.flatMap((name) => network.logOf(name).split('\n'));
+  const accepted = lines
+    .filter((line) => line.includes('"proof verified and accepted"'))
+    .map((line) => JSON.parse(line) as { readonly time: string | number; readonly task_id: string })
+    .filter(({ time }) => new Date(time).getTime() > sinceMs);
+  return [...new Set(accepted.map(({ task_id: id }) => id))];
+}
+
+const WORKERS = ['worker-1', 'worker-2'] as const;
+const REPORTS_ARRIVE_MS = 150;
+
+/** Pauses the workers at a moment when they have proofs in hand. */
+export async function holdProofs(network: Network): Promise<void> {
+  await until('proofs are under way', async () => {
+    if (((await network.proofsInFlight()) ?? 0) === 0) return false;
+    for (const name of WORKERS) network.part(name).pause();
+    await sleep(REPORTS_ARRIVE_MS);
+    if (((await network.proofsInFlight()) ?? 0) > 0) return true;
+    releaseProofs(network);
+    return false;
+  });
+}
+
+export function releaseProofs(network: Network): void {
+  for (const name of WORKERS) network.part(name).resume();
 }
