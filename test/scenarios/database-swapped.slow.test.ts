@@ -17,9 +17,9 @@ import type { Health, Network } from './network.ts';
 import { onNetwork } from './one-network.ts';
 import { COORDINATORS } from './parts.ts';
 import { makeRequests, TaskLoad } from './task-load.ts';
-import { DEPTH, holdProofs, releaseProofs, tableDigests, until } from './waits.ts';
+import { DEPTH, holdProofs, releaseProofs, tableDigests, until, workersWarm } from './waits.ts';
 
-const TASKS = 16;
+const TASKS = 24;
 const SWAPPED_MS = 4_000;
 const LOAD_LIMIT_MS = 300_000;
 
@@ -56,6 +56,8 @@ async function swap(network: Network, say: (line: string) => void) {
   const load = new TaskLoad({ requests, random, url: network.gatewayUrl, signal });
   const submitting = load.run();
   submitting.catch(() => {});
+  load.letIn(TASKS / 4);
+  await workersWarm(network);
   load.letIn(TASKS / 2);
   await holdProofs(network);
   await network.postgres.stop();

@@ -170,3 +170,12 @@ export async function holdProofs(network: Network): Promise<void> {
 export function releaseProofs(network: Network): void {
   for (const name of WORKERS) network.part(name).resume();
 }
+
+/** Until each worker has proved something, and so has all the files that it needs. */
+export function workersWarm(network: Network): Promise<boolean> {
+  const proved = `SELECT count(DISTINCT worker_id)::int AS workers FROM tasks WHERE status = 'completed'`;
+  return until('both workers have proved something', async () => {
+    const [row] = await network.query<{ workers: number }>(proved);
+    return row?.workers === WORKERS.length;
+  });
+}
