@@ -10,7 +10,7 @@ import { describe, it } from 'node:test';
 import { type Client, createClient } from '../../src/client/index.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { verifyProofs } from './accounts.ts';
-import { copyData } from './data-folders.ts';
+import { copyData } from './backups.ts';
 import type { Network } from './network.ts';
 import { onNetwork } from './one-network.ts';
 import { COORDINATORS } from './parts.ts';

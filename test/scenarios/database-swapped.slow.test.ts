@@ -12,7 +12,7 @@ import { migrate, openStore, removePrivatePostgres, startPrivatePostgres } from 
 import { SeededRandom } from '../support/seeded-random.ts';
 import { assigned, sampleTask } from '../support/store-samples.ts';
 import { settleAccounts } from './accounts.ts';
-import { copyData } from './data-folders.ts';
+import { copyData } from './backups.ts';
 import type { Health, Network } from './network.ts';
 import { onNetwork } from './one-network.ts';
 import { COORDINATORS } from './parts.ts';
