@@ -32,7 +32,10 @@ export class CircuitCatalog {
     this.#artifacts = artifacts;
   }
 
-  /** Reads the list anew unless that was just done. */
+  /**
+   * Reads the list anew unless that was just done, and then, for whoever does not wait for it, the keys that are not known
+   * yet: a proof that comes while the database is away can be verified, whether or not one came before.
+   */
   refresh(): Promise<void> {
     if (performance.now() - this.#refreshedMs < REFRESH_MS) return Promise.resolve();
     this.#refreshing ??= this.#read().finally(() => {
@@ -86,5 +89,13 @@ export class CircuitCatalog {
       pinned.flatMap(({ digest, manifest }) => [digest, ...Object.values(manifest.files).map((file) => file.digest)]),
     );
     this.#refreshedMs = performance.now();
+    void this.#readKeys(pinned.slice(0, KEYS_MAX));
+  }
+
+  async #readKeys(pinned: readonly PinnedCircuit[]): Promise<void> {
+    for (const { circuitId, digest } of pinned) {
+      // Whoever needs a key that could not be read asks again, and is told why.
+      if (!this.#keys.has(digest)) await this.verifying(circuitId, digest).catch(() => {});
+    }
   }
 }

@@ -192,6 +192,8 @@ class CoordinatorNode implements Coordinator {
     });
     const replica = new Replica({ log: this.#log, now: Date.now, logger });
     this.#replica = replica;
+    // So that it knows them if it comes to lead while the database is away.
+    this.#catalog.refresh().catch((error: unknown) => logger.debug({ err: error }, 'circuits were not read yet'));
     this.#metrics.beforeScrape(() => this.#measure());
     this.#log.onStateChange((status) => this.#followLog(status));
     await replica.start();
@@ -260,6 +262,8 @@ class CoordinatorNode implements Coordinator {
     this.#grpc?.setServing(false);
     this.#sendWorkersOn(status);
     if (leader !== undefined) {
+      const { term, leaderId } = status;
+      this.#logger.info({ term, leader: leaderId }, 'this coordinator leads no more; it writes nothing from now on');
       const deposed = leader.depose().catch((error: unknown) => {
         this.#logger.warn({ err: error }, 'leadership ended badly');
       });
@@ -282,6 +286,8 @@ class CoordinatorNode implements Coordinator {
     const deadlineMs = performance.now() + ALONE_LEADS_WITHIN_MS;
     while (replica.status().state !== 'Leader' && performance.now() < deadlineMs) await sleep(2);
     await this.#lead();
+    const refusal = this.#leader?.refusal;
+    if (refusal !== undefined) throw refusal;
   }
 
   #lead(): Promise<void> {

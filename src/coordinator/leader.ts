@@ -152,7 +152,7 @@ export class Leader {
     return this.#queueDepth;
   }
 
-  /** Rejects with `foreign_cluster`, `log_corrupt`, `schema_outdated`; a database that is away is waited for in the background. */
+  /** A database that is away, or that is not ours (`refusal`), is asked again in the background, for as long as it takes. */
   async start(): Promise<void> {
     const { replica, store, limits, now } = this.#options;
     this.#subscriptions.push(replica.subscribe((event) => this.#onEvent(event)));
@@ -164,7 +164,7 @@ export class Leader {
     const isClaimed = await this.#tryClaim();
     // Deposed, or closed, meanwhile: nothing is begun that nobody would end.
     if (this.#stop.signal.aborted) return;
-    if (!isClaimed) this.#claiming = this.#claimInBackground();
+    if (!isClaimed) this.#claimLater();
     this.#subscriptions.push(store.onInserted(() => this.driver.wake()));
     this.#subscriptions.push(store.onCancelRequested(() => this.#cancellations.wake()));
     this.driver.start();
@@ -211,20 +211,18 @@ export class Leader {
     this.#timers.push(timer);
   }
 
-  /** True once the database is ours; false when it cannot be reached yet. */
+  /** True once the database is ours; false when it cannot be reached, or is another's, yet. */
   async #tryClaim(): Promise<boolean> {
     const { logger, replica, store, limits } = this.#options;
     try {
       await this.#projector.claim();
     } catch (thrown) {
       const error = ZkraftError.from(thrown);
-      if (mustNotLead(error)) {
-        this.#refuseToLead(error);
-        throw error;
-      }
-      logger.warn({ err: error }, 'the database cannot be reached; tasks wait');
+      if (mustNotLead(error)) this.#refuseToLead(error);
+      else if (this.#refusal === undefined) logger.warn({ err: error }, 'the database cannot be reached; tasks wait');
       return false;
     }
+    this.#refusal = undefined;
     this.#projector.wake();
     const { retry } = limits;
     const signal = this.#stop.signal;
@@ -236,16 +234,17 @@ export class Leader {
     return true;
   }
 
+  #claimLater(): void {
+    if (!this.#stop.signal.aborted) this.#claiming ??= this.#claimInBackground();
+  }
+
   async #claimInBackground(): Promise<void> {
     for (let failures = 0; !this.#stop.signal.aborted; failures += 1) {
       const capMs = Math.min(CLAIM_BACKOFF_CAP_MS, 200 * 2 ** Math.min(10, failures));
       await pause(capMs * (0.5 + this.#options.random() / 2), this.#stop.signal);
-      if (this.#stop.signal.aborted) return;
-      try {
-        if (!(await this.#tryClaim())) continue;
-      } catch {
-        return;
-      }
+      // What was found ours may be found another's while the rest is still looked at.
+      if (this.#stop.signal.aborted || !(await this.#tryClaim()) || this.#refusal !== undefined) continue;
+      this.#claiming = undefined;
       this.#options.logger.info('the database is reachable and ours');
       this.driver.lookAgain();
       this.#cancellations.wake();
@@ -254,9 +253,11 @@ export class Leader {
   }
 
   #refuseToLead(error: ZkraftError): void {
+    const isNews = this.#refusal?.code !== error.code;
     this.#refusal = error;
-    this.#options.logger.fatal({ err: error }, 'this coordinator must not lead with this database');
+    if (isNews) this.#options.logger.fatal({ err: error }, 'this coordinator must not lead with this database');
     this.#options.streams.endAll(error);
+    this.#claimLater();
   }
 
   #onEvent(event: StateEvent): void {
@@ -418,6 +419,7 @@ export class Leader {
   async #cleanUp(): Promise<void> {
     const { replica, store, limits, logger } = this.#options;
     if (!this.#projector.claimed || this.#refusal !== undefined) return;
+    this.#projector.lookAgain();
     try {
       await this.#countQueue();
       const { retry } = limits;

@@ -4,7 +4,7 @@
  * A server that is paused answers nothing at all, so beside PostgreSQL's own timeouts the driver has one, a little
  * longer; a connection that ran into it is thrown away.
  */
-import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
+import { type ClientBase, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { type Logger, ZkraftError } from '../common/index.ts';
 import { clientConfig, type DatabaseOptions } from './connection.ts';
 import { mapPgError } from './pg-errors.ts';
@@ -14,6 +14,8 @@ export interface PoolLimits {
   readonly idleConnections: number;
   readonly connectionLifetimeMs: number;
   readonly statementTimeoutMs: number;
+  /** Of a whole transaction, as far as the server knows such a limit: from PostgreSQL 17 on. Absent: none. */
+  readonly transactionTimeoutMs?: number;
   /** Most callers that wait for a connection. */
   readonly queueMax: number;
   readonly applicationName: string;
@@ -22,6 +24,13 @@ export interface PoolLimits {
 const IDLE_MS = 30_000;
 /** How much longer than PostgreSQL's timeout the driver waits. */
 const DRIVER_GRACE_MS = 1_000;
+
+/**
+ * A client that is stopped between two messages of one statement keeps its locks, and to the server it is not idle: of all
+ * time-outs this one alone ends it. Older servers would refuse the name at the start, so it is set afterwards.
+ */
+const LIMIT_TRANSACTIONS = `
+SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('server_version_num')::int >= 170000`;
 
 export type Row = QueryResultRow;
 /** `name`: it is prepared under it, once a connection. */
@@ -43,6 +52,7 @@ export class Database {
       lock_timeout: limits.statementTimeoutMs,
       idle_in_transaction_session_timeout: limits.statementTimeoutMs,
       query_timeout: limits.statementTimeoutMs + DRIVER_GRACE_MS,
+      ...(limits.transactionTimeoutMs === undefined ? {} : { onConnect: limiting(limits.transactionTimeoutMs) }),
     });
     // A connection that is lent out, or on its way out, can break between queries. The next query rejects as well, so
     // nothing is lost by not listening; but without a listener the process would end.
@@ -114,3 +124,9 @@ const queryOf = (text: string, values: readonly unknown[] = [], name?: string) =
   values: [...values],
   ...(name !== undefined && { name }),
 });
+
+const limiting =
+  (ms: number) =>
+  async (client: ClientBase): Promise<void> => {
+    await client.query(LIMIT_TRANSACTIONS, [String(ms)]);
+  };

@@ -95,6 +95,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       idleConnections: 0,
       connectionLifetimeMs: options.connectionLifetimeMs ?? 300_000,
       statementTimeoutMs: options.statementTimeoutMs ?? 2_000,
+      transactionTimeoutMs: options.statementTimeoutMs ?? 2_000,
       queueMax: 16,
       applicationName: PROJECTION_SESSION,
     },

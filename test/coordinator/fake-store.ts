@@ -49,6 +49,8 @@ export class FakeStore implements SchedulingStore, StoreHealth {
   loseAnswer = false;
   projections = 0;
   claimsHeld = 0;
+  /** How often it was claimed. */
+  claims = 0;
   #claims: Promise<void> | undefined;
   reads = 0;
   /** In the order in which they were written; each once. */
@@ -183,6 +185,7 @@ export class FakeStore implements SchedulingStore, StoreHealth {
   }
 
   async claimCluster(clusterId: string, succeeds: readonly string[] = []): Promise<ClusterRow> {
+    this.claims += 1;
     if (this.#claims !== undefined) {
       this.claimsHeld += 1;
       await this.#claims;

@@ -186,6 +186,23 @@ describe('the database', () => {
     { outboxMax: 1 },
   );
 
+  withBed(
+    'that did not take a write is claimed again before the next one: whoever locked it leads no more',
+    async (bed) => {
+      const worker = await bed.worker('w1', 2);
+      const row = bed.submit();
+      const { lease } = await worker.assignment();
+      await bed.until(() => row.status === 'assigned');
+      const claims = bed.store.claims;
+      bed.store.readOnly = true;
+      await worker.complete(lease, proofs.proof, proofs.signals);
+      await bed.until(() => bed.store.claims >= claims + 2);
+      bed.store.readOnly = false;
+      await bed.until(() => row.status === 'completed');
+    },
+    { cleanupIntervalMs: 60_000 },
+  );
+
   withBed('restored from a backup: what is held is written again, leases of nobody are ended', async (bed) => {
     const worker = await bed.worker('w1', 3);
     const [held, lost] = [bed.submit(), bed.submit()];

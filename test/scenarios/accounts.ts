@@ -94,7 +94,11 @@ function* accountsOfTask(task: TaskRecord, story: readonly EventRecord[]): Gener
   }
 }
 
-async function verifyProofs(url: string, submissions: readonly Submission[]) {
+/** Fetched from the gateway, one for each submission: for what was asked, by snarkjs. */
+export async function verifyProofs(
+  url: string,
+  submissions: readonly Submission[],
+): Promise<{ readonly verified: number; readonly wrong: readonly string[] }> {
   const client = createClient({ url });
   const rootOf = await rootOracle();
   const keys = new Map<string, Awaited<ReturnType<Client['verificationKey']>>>();

@@ -14,13 +14,15 @@ import { writeAuthority, writeCertificate } from '../../src/certs/index.ts';
 import { migrate, removePrivatePostgres } from '../../src/store/index.ts';
 import { Children } from './child-program.ts';
 import { compareStates, statesIn } from './compared-states.ts';
-import { COORDINATORS, CommandPart, MAIN, type Part, type PartName, PostgresPart } from './parts.ts';
+import { COORDINATORS, CommandPart, type Part, type PartName, PostgresPart, ZKRAFT } from './parts.ts';
 import { PeerLinks, peerHost } from './peer-links.ts';
 
 export interface NetworkOptions {
   /** Depths that get keys. */
   readonly depths: readonly number[];
   readonly onAccident: (error: Error) => void;
+  /** Modules that each coordinator is started with, as URLs: faults inside of it. */
+  readonly preload?: readonly string[];
 }
 
 /** Short, so that a scenario of minutes sees leases expire; long enough for a machine that has much else to do. */
@@ -42,9 +44,17 @@ const SETUP_LIMIT_MS = 300_000;
 const FORMED_LIMIT_MS = 90_000;
 const LOOK_AGAIN_MS = 100;
 
-interface Health {
-  readonly raft: { readonly state: string; readonly is_leader: boolean; readonly term: number };
+/** What a coordinator says of itself. */
+export interface Health {
+  readonly raft: {
+    readonly state: string;
+    readonly is_leader: boolean;
+    readonly term: number;
+    readonly applied_index: number;
+  };
   readonly capacity: { readonly used: number };
+  readonly outbox: number;
+  readonly problems?: readonly { readonly code: string; readonly message: string }[];
 }
 
 export class Network {
@@ -96,8 +106,10 @@ export class Network {
       };
       const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
       const args = ['coordinator', ...flags, ...snapshots, ...TIMES, ...QUEUE, ...ATTEMPTS, ...LOGS];
-      const names = { NODE_OPTIONS: `--import ${PEER_NAMES}`, SCENARIO_NODE: String(i + 1) };
-      return new CommandPart({ name, args, env: () => ({ ...database(), ...names }), ...watched(name) });
+      const names = { SCENARIO_NODE: String(i + 1), SCENARIO_FAILPOINT: this.failpointOf(name) };
+      const imports = [PEER_NAMES, ...(options.preload ?? [])].map((url) => `--import ${url}`).join(' ');
+      const env = () => ({ ...database(), ...names, NODE_OPTIONS: imports });
+      return new CommandPart({ name, args, env, ...watched(name) });
     };
     const worker = (name: 'worker-1' | 'worker-2'): Part => {
       const files = ['--data-dir', join(dir, name), '--metrics-port', '0', '--zkp-backend', 'snarkjs'];
@@ -139,6 +151,32 @@ export class Network {
     const part = this.parts.get(name);
     if (part === undefined) throw new Error(`there is no ${name}`);
     return part;
+  }
+
+  get postgres(): PostgresPart {
+    return this.#postgres;
+  }
+
+  /** Arms a point in this coordinator, if it is preloaded (failpoint.mjs). */
+  failpointOf(name: PartName): string {
+    return join(this.dir, `${name}.failpoint`);
+  }
+
+  logOf(name: PartName): string {
+    return readFileSync(join(this.dir, `${name}.log`), 'utf8');
+  }
+
+  /** Of a coordinator's HTTP face. */
+  urlOf(name: PartName): string {
+    return this.#coordinatorUrls[(COORDINATORS as readonly PartName[]).indexOf(name)] ?? '';
+  }
+
+  /** What this coordinator says of itself; undefined when it does not answer. */
+  async health(name: PartName): Promise<Health | undefined> {
+    const answer = await fetch(`${this.urlOf(name)}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) }).catch(
+      () => undefined,
+    );
+    return (await answer?.json().catch(() => undefined)) as Health | undefined;
   }
 
   /** Cuts a coordinator off from the others; workers, gateway and database still reach it. */
@@ -221,8 +259,7 @@ export class Network {
 
   /** What the coordinators logged of their states: the same at the same index, or something is wrong. */
   comparedStates(): { readonly compared: number; readonly wrong: readonly string[] } {
-    const logs = COORDINATORS.map((name) => readFileSync(join(this.dir, `${name}.log`), 'utf8'));
-    return compareStates(logs.flatMap(statesIn));
+    return compareStates(COORDINATORS.map((name) => this.logOf(name)).flatMap(statesIn));
   }
 
   /** Removes everything. The parts must have ended. */
@@ -233,11 +270,7 @@ export class Network {
 
   /** What each coordinator says of itself; undefined for one that does not answer. */
   async #health(): Promise<(Health | undefined)[]> {
-    const asked = this.#coordinatorUrls.map(async (url) => {
-      const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
-      return (await answer.json()) as Health;
-    });
-    return await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
+    return await Promise.all(COORDINATORS.map((name) => this.health(name)));
   }
 
   /** Until a majority would survive the loss of any of them. */
@@ -261,7 +294,7 @@ export class Network {
   async #makeKeys(): Promise<void> {
     const keys = this.#children.start({
       name: 'setup',
-      args: [MAIN, 'setup', '--depth', this.#depths.join(','), '--publish', '--data-dir', join(this.dir, 'keys')],
+      args: [...ZKRAFT, 'setup', '--depth', this.#depths.join(','), '--publish', '--data-dir', join(this.dir, 'keys')],
       env: { DATABASE_URL: this.#postgres.connectionString },
       logFile: join(this.dir, 'setup.log'),
     });

@@ -4,6 +4,7 @@
  * A part is started as a supervisor would: a start that ends because something needed is away (exit code 4) is tried
  * again. Any other end that nobody asked for is an accident, which fails the scenario.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
@@ -28,7 +29,9 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-export const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
+const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
+/** Arguments of Node that run the command line: the build, as users have it; where there is none, what it is built from. */
+export const ZKRAFT = existsSync(MAIN) ? [MAIN] : ['--import', 'tsx', join(ROOT, 'src', 'cli', 'main.ts')];
 /** On a machine with much else to do, a start takes many seconds. */
 const START_LIMIT_MS = 120_000;
 const START_AGAIN_MS = 500;
@@ -70,7 +73,7 @@ export class CommandPart implements Part {
     const { name, args, env = () => ({}), logFile, children, onAccident } = this.#options;
     const endMs = performance.now() + START_LIMIT_MS;
     for (;;) {
-      const program = children.start({ name, args: [MAIN, ...args, '--json'], env: env(), logFile });
+      const program = children.start({ name, args: [...ZKRAFT, ...args, '--json'], env: env(), logFile });
       this.#program = program;
       const ready = await program.line((said) => said.event === 'ready', START_LIMIT_MS);
       if (ready !== undefined) {
@@ -131,6 +134,7 @@ export class PostgresPart implements Part {
   #holder: ChildProgram | undefined;
   #serverPid = 0;
   #connectionString = '';
+  #place = '';
 
   constructor(options: Pick<CommandPartOptions, 'logFile' | 'children' | 'onAccident'> & { readonly dir: string }) {
     this.#dir = options.dir;
@@ -142,6 +146,11 @@ export class PostgresPart implements Part {
   /** The same after every start. */
   get connectionString(): string {
     return this.#connectionString;
+  }
+
+  /** Where its data lies, to be exchanged while it is stopped. */
+  get dataFolder(): string {
+    return join(this.#place, 'data');
   }
 
   async start(): Promise<void> {
@@ -159,6 +168,7 @@ export class PostgresPart implements Part {
       this.#onAccident(new Error('PostgreSQL is reached by another address after its restart'));
     }
     this.#connectionString = said.connectionString;
+    this.#place = String(said.place);
     const serverPid = said.pid;
     this.#serverPid = serverPid;
     holder.family = () => this.#server(serverPid);

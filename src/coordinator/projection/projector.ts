@@ -21,7 +21,7 @@ export interface ProjectorOptions {
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** The database is another cluster's, or newer than this log: this node must not lead. */
+  /** The database is another cluster's, or newer than this log: this node must not lead until `claim` finds it ours. */
   readonly onForeign: (error: ZkraftError) => void;
 }
 
@@ -40,6 +40,8 @@ export const mustNotLead = ({ code }: ZkraftError): boolean =>
 export class Projector {
   readonly #options: ProjectorOptions;
   #cluster: ClusterRow | undefined;
+  /** Something went wrong, or long ago it was looked whose the database is: it is claimed again before the next write. */
+  #isDoubtful = false;
   #woken = false;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -101,6 +103,12 @@ export class Projector {
     });
   }
 
+  /** Soon, and between two batches: whose the database is, and how far it came, by what it says itself. */
+  lookAgain(): void {
+    this.#isDoubtful = true;
+    this.wake();
+  }
+
   /** Writes what it can within `graceMs`; the rest stays in the outbox, which is on disk. */
   async close(graceMs: number): Promise<void> {
     if (this.#failures === 0) this.wake();
@@ -122,6 +130,10 @@ export class Projector {
     while (this.#woken && !this.#closed) {
       this.#woken = false;
       try {
+        if (this.#isDoubtful) {
+          await this.claim();
+          this.#isDoubtful = false;
+        }
         while (!this.#closed && (await this.#projectBatch()));
         if (this.#failures > 0) this.#options.logger.info('the database takes results again');
         this.#failures = 0;
@@ -138,7 +150,6 @@ export class Projector {
     if (!isLeadershipOver) metrics.add('coordinator_projection_failures_total');
     if (mustNotLead(error)) {
       this.#cluster = undefined;
-      this.#closed = true;
       onForeign(error);
       return;
     }
@@ -148,6 +159,9 @@ export class Projector {
     else if (error.code !== 'database_unavailable') logger.error({ err: error }, waits);
     else if (this.#failures === 0) logger.warn({ err: error }, waits);
     this.#failures += 1;
+    // Whoever holds what we waited for leads no more: a claim ends its session. And what comes back after an outage may
+    // be another database, or an older one.
+    this.#isDoubtful = true;
     const capMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(10, this.#failures - 1));
     await new Promise<void>((resolve) => {
       this.#backoff = { timer: setTimeout(resolve, capMs * (0.5 + random() / 2)), resolve };

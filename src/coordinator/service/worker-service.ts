@@ -81,7 +81,7 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
         ...(named?.leaderAddress === undefined ? {} : { leaderGrpcAddress: named.leaderAddress }),
       });
     }
-    if (leader.refusal !== undefined) throw leader.refusal;
+    if (leader.refusal !== undefined) throw refusedForNow(leader.refusal);
     return leader;
   }
 
@@ -256,6 +256,10 @@ export function createWorkerService(options: WorkerServiceOptions): CoordinatorS
     fetchArtifact,
   };
 }
+
+/** Nothing that a worker could mend, and no word about its lease: it keeps its proofs until the database is ours again. */
+const refusedForNow = ({ code, message, field }: ZkraftError): RemoteError =>
+  new RemoteError(code, message, { retryable: true, ...(field === undefined ? {} : { field }) });
 
 const taken = (workerId: string): ZkraftError =>
   new ZkraftError(
