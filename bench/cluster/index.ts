@@ -82,10 +82,10 @@ class ClusterBench {
     const { workers, history, tasks } = this.#options;
     const { load, database } = this.#network;
     const byWorkers: StepFigures[] = [];
-    for (const [i, count] of workers.entries()) {
+    for (const count of workers) {
       this.#step(`${count} workers`);
       await load.workers(count);
-      if (i === 0) await this.#warmUp();
+      await this.#warmUp();
       byWorkers.push(await this.#measure(undefined));
     }
     const best = Math.max(...byWorkers.map(({ tasksPerSecond }) => tasksPerSecond));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { VERSION } from '../../src/common/index.ts';
 import { createLogger } from '../../src/common/logging/index.ts';
-import { openDirectoryArtifacts } from '../../src/prover/index.ts';
+import { type CircuitArtifacts, loadCircuit, openDirectoryArtifacts } from '../../src/prover/index.ts';
 import { startWorker, type Worker } from '../../src/worker/index.ts';
 import type { LoadAnswer, LoadOrder, LoadRequest } from './load.ts';
 import { ReadyProver } from './ready-prover.ts';
@@ -15,6 +15,8 @@ const logger = createLogger({ level: 'error', format: 'console', output: 'stderr
 const prover = new ReadyProver(order.statements, order.slots);
 const submitter = new Submitter(order.gatewayUrl, order.statements, () => prover.answered);
 const workers: Worker[] = [];
+/** Once for all workers of this process: checking a key takes longer than a hundred tasks here. */
+const circuits = new Map<string, Promise<CircuitArtifacts>>();
 
 async function addWorker(n: number): Promise<void> {
   const { certFile, keyFile, caFile, name } = order.workers[n] ?? unknownWorker(n);
@@ -28,6 +30,11 @@ async function addWorker(n: number): Promise<void> {
       artifacts: await openDirectoryArtifacts(join(order.dir, 'artifacts')),
       spoolDir: join(dir, 'spool'),
       credentials: ChannelCredentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile)),
+      loadCircuit: (artifacts, pinned) => {
+        const loading = circuits.get(pinned.digest) ?? loadCircuit(artifacts, pinned);
+        circuits.set(pinned.digest, loading);
+        return loading;
+      },
       softwareVersion: VERSION,
       logger: logger.child({ worker_id: name }),
     }),
