@@ -209,6 +209,10 @@ export class Network {
     await Promise.all(COORDINATORS.map((name) => this.part(name).start()));
   }
 
+  get connectionString(): string {
+    return this.#postgres.connectionString;
+  }
+
   /** From its next start on: settings in place of the usual ones, and environment beside the usual one. */
   setUp(name: PartName, flags: Flags, env: NodeJS.ProcessEnv = {}): void {
     this.#flags.set(name, flags);
@@ -346,7 +350,8 @@ export class Network {
   async untilFormed(): Promise<void> {
     const endMs = performance.now() + FORMED_LIMIT_MS;
     for (;;) {
-      const states = (await this.health()).map((one) => one?.raft.state);
+      const all = await this.health();
+      const states = all.map((one) => (one?.raft.leader_address === '' ? 'Waiting' : one?.raft.state));
       if (states.filter((state) => state === 'Follower').length === 2 && states.includes('Leader')) break;
       if (performance.now() > endMs) throw new Error(`the coordinators are ${states.join(', ')}`);
       await sleep(LOOK_AGAIN_MS);

@@ -11,15 +11,18 @@ import { COORDINATORS } from './parts.ts';
 import { type Scenario, Stage } from './stage.ts';
 
 const NOBODY = { 'coordinator-raft-bootstrap': 'false' };
-const ELECTION_TIMEOUTS = 4;
+const ELECTION_TIMEOUTS = 3;
+const LIMIT_MS = 30_000;
 
 async function run(stage: Stage): Promise<void> {
-  const network = await Stage.network(stage.abort, { coordinators: NOBODY });
+  const accident = new AbortController();
+  const network = await Stage.network(accident, { coordinators: NOBODY });
   try {
     await network.startCoordinators();
     await scene(stage, network);
     for (const name of COORDINATORS) await network.part(name).stop();
     assert.deepEqual(network.faultsLogged(), []);
+    accident.signal.throwIfAborted();
   } finally {
     await network.endAll();
     await network.remove();
@@ -57,10 +60,15 @@ async function scene(stage: Stage, network: Network): Promise<void> {
     await network.part('coordinator-1').stop();
     if (loses) await rm(join(network.dir, 'coordinator-1'), { recursive: true });
     await network.part('coordinator-1').start();
-    await stage.until('the others lead', async () => {
-      const states = (await network.health()).map((one) => one?.raft);
-      return states.slice(1).some((raft) => raft?.is_leader === true) && states[0] !== undefined;
-    });
+    await stage.until(
+      'the others lead',
+      async () => {
+        const states = (await network.health()).map((one) => one?.raft);
+        return states.slice(1).some((raft) => raft?.is_leader === true) && states[0] !== undefined;
+      },
+      LIMIT_MS,
+      network,
+    );
     await sleep(ELECTION_TIMEOUTS * 500);
   }
   const begun = COORDINATORS.flatMap((name) => beginnings(network, name));

@@ -7,6 +7,7 @@ import { noBootstrap } from './no-bootstrap.scenario.ts';
 import { normalRun } from './normal-run.scenario.ts';
 import { oldLeaderReturns } from './old-leader-returns.scenario.ts';
 import { partition } from './partition.scenario.ts';
+import { rollingRestart } from './rolling-restart.scenario.ts';
 import { Stage } from './stage.ts';
 import { tightTimeouts } from './tight-timeouts.scenario.ts';
 import { workersFindLeader } from './workers-find-leader.scenario.ts';
@@ -20,6 +21,7 @@ const SCENARIOS = [
   tightTimeouts,
   logCompacted,
   workersFindLeader,
+  rollingRestart,
 ];
 
 const {
@@ -29,6 +31,7 @@ const {
 } = process.env;
 const words = only.split(' ').filter((word) => word !== '');
 const chosen = SCENARIOS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+if (chosen.length === 0) throw new Error(`no scenario is called ${words.join(', ')}`);
 const LIMIT_MS = 20 * 60_000;
 
 describe(`scenarios, ${tier} tier, seed ${seed}`, () => {

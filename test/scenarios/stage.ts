@@ -162,14 +162,19 @@ export class Stage {
   }
 
   /** Looks until it is so, and returns what was found; rejects when an accident happened or the time is over. */
-  async until<T>(what: string, look: () => Promise<T | undefined | false>, limitMs = WELL_LIMIT_MS): Promise<T> {
+  async until<T>(
+    what: string,
+    look: () => Promise<T | undefined | false>,
+    limitMs = WELL_LIMIT_MS,
+    network = this.network,
+  ): Promise<T> {
     const endMs = performance.now() + limitMs;
     for (;;) {
       this.abort.signal.throwIfAborted();
       const found = await look();
       if (found !== undefined && found !== false) return found;
       if (performance.now() > endMs) {
-        const states = (await this.network.health()).map((one) => JSON.stringify(one));
+        const states = (await network.health()).map((one) => JSON.stringify(one));
         throw new Error(`waited ${limitMs} ms until ${what}; the coordinators say\n${states.join('\n')}`);
       }
       await sleep(LOOK_AGAIN_MS);

@@ -15,11 +15,12 @@ const TIGHT_MS = { smoke: 5_000, full: 60_000 };
 async function run(stage: Stage): Promise<void> {
   for (const setting of ['heartbeat-timeout', 'election-timeout']) {
     const refused = await zkraft(['coordinator', '--json', `--coordinator-raft-${setting}`, '10ms'], {
-      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      DATABASE_URL: stage.network.connectionString,
     });
     const field = `coordinator.raft.${setting.replace('-', '_')}`;
     assert.equal(refused.code, 2, refused.stdout);
-    assert.match(refused.stdout, new RegExp(`"config_invalid".*${field}: it is 10ms; give 50ms to 60s`));
+    assert.match(refused.stdout, /"config_invalid"/);
+    assert.match(refused.stdout, new RegExp(`${field}: it is 10ms; give 50ms to 60s`));
   }
 
   const load = stage.steadyLoad();
