@@ -59,7 +59,7 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
   const raftAddress = own ?? `${host}:${port}`;
   const isFirst = peers.length === 0 || peers[0]?.name === name;
 
-  return async ({ clientAddress, registry, logger }) => {
+  return async ({ clientAddress, stateVersion, registry, logger }) => {
     if (peers.length > 1) warnOfTightTimeouts(config, logger);
     const metrics = createRaftMetrics(registry);
     const node: RaftNode<Result> = await openRaftNode<Result>({
@@ -67,6 +67,7 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
       name,
       raftAddress,
       clientAddress,
+      hostVersion: stateVersion,
       bootstrap: config.get('coordinator.raft.bootstrap') && isFirst,
       peers,
       connect:

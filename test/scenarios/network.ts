@@ -52,7 +52,7 @@ const RAFT_TIMEOUT = '500ms';
 const AUTHORITIES = ['raft', 'grpc'] as const;
 const WORKERS = ['worker-1', 'worker-2'] as const;
 const CERTIFICATE_DAYS = 2;
-const PEER_NAMES = new URL('./peer-names.mjs', import.meta.url).href;
+export const PEER_NAMES = new URL('./peer-names.mjs', import.meta.url).href;
 const HOSTS = ['localhost', '127.0.0.1'];
 const QUERY_LIMIT_MS = 5_000;
 const HEALTH_LIMIT_MS = 3_000;
@@ -76,6 +76,7 @@ export interface Health {
   readonly workers: { readonly total: number; readonly active: number };
   readonly capacity: { readonly used: number };
   readonly outbox: number;
+  readonly state_version: number;
 }
 
 export class Network {

@@ -8,6 +8,7 @@ import { normalRun } from './normal-run.scenario.ts';
 import { oldLeaderReturns } from './old-leader-returns.scenario.ts';
 import { partition } from './partition.scenario.ts';
 import { rollingRestart } from './rolling-restart.scenario.ts';
+import { rollingUpgrade } from './rolling-upgrade.scenario.ts';
 import { Stage } from './stage.ts';
 import { tightTimeouts } from './tight-timeouts.scenario.ts';
 import { workersFindLeader } from './workers-find-leader.scenario.ts';
@@ -22,6 +23,8 @@ const SCENARIOS = [
   logCompacted,
   workersFindLeader,
   rollingRestart,
+  // From here on the coordinators are of the next release.
+  rollingUpgrade,
 ];
 
 const {

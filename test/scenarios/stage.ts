@@ -326,7 +326,9 @@ export class Stage {
     try {
       if (keep) return;
       await this.network.stop();
-      assert.deepEqual(this.network.faultsLogged(), []);
+      // Of a program of an earlier release, which was to refuse.
+      const faults = this.network.faultsLogged().filter((line) => !line.includes('"code":"upgrade_needed"'));
+      assert.deepEqual(faults, []);
       const { compared, wrong } = this.network.comparedStates();
       assert.deepEqual(wrong, []);
       assert.ok(compared > 0, 'no state was compared');

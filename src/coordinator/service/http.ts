@@ -28,6 +28,8 @@ export interface CoordinatorStatus {
     readonly pollCycles: number;
   };
   readonly outbox: number;
+  /** Of the replicated state. */
+  readonly stateVersion: number;
   /** Why this node must not lead, or why it is stopping. */
   readonly refusal: ZkraftError | undefined;
 }
@@ -84,6 +86,7 @@ export function createStatusHttp(options: StatusHttpOptions): HttpServer {
         poll_cycles: now.scheduler.pollCycles,
       },
       outbox: now.outbox,
+      state_version: now.stateVersion,
     };
   });
 

@@ -45,7 +45,7 @@ describe('close', () => {
         const member = () => ({ nodeId, name, incarnationId: '', raftAddress: '127.0.0.1:' + port, clientAddress: '' });
         const host = {
           identity: () => ({ ...member(), clusterId: 'c' }), admit: async () => {}, snapshots: () => undefined,
-          receive: () => {}, unreachable: () => {}, snapshotSent: () => {},
+          receive: () => {}, unreachable: () => {}, gone: () => {}, snapshotSent: () => {},
         };
         const transport = await grpcTransport({
           listen: '127.0.0.1:0', security: { mode: 'insecure' }, logger: silentLogger, onListening: (p) => { port = p; },
