@@ -11,7 +11,7 @@ import { COORDINATORS } from './parts.ts';
 import { type Scenario, Stage } from './stage.ts';
 
 const NOBODY = { 'coordinator-raft-bootstrap': 'false' };
-const ELECTION_TIMEOUTS = 3;
+const ELECTION_TIMEOUTS = 2;
 const LIMIT_MS = 30_000;
 
 async function run(stage: Stage): Promise<void> {
