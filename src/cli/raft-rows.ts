@@ -8,6 +8,8 @@ export interface PeerRow {
   readonly raft_address: string;
   readonly client_address: string;
   readonly incarnation: number;
+  /** The latest version of the coordinators' state that it understands; absent while it has not said. */
+  readonly state_version?: number;
   readonly match_index?: number;
   readonly lag_entries?: number;
   readonly in_touch?: boolean;
@@ -30,6 +32,7 @@ export const peerRow = (peer: raftAdmin.Peer): PeerRow => ({
   raft_address: peer.raftAddress,
   client_address: peer.clientAddress,
   incarnation: Number(peer.incarnation),
+  ...(peer.hostVersion > 0 && { state_version: peer.hostVersion }),
   ...(peer.progress !== undefined && {
     match_index: Number(peer.progress.matchIndex),
     lag_entries: Number(peer.progress.lagEntries),

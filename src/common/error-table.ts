@@ -276,6 +276,20 @@ export const ERROR_TABLE = {
     1,
     'The database belongs to another cluster than the coordinator log. Nothing was written.',
   ),
+  upgrade_needed: row(
+    500,
+    'FAILED_PRECONDITION',
+    false,
+    1,
+    "The coordinators' state is of a later version than this program understands: run the later program.",
+  ),
+  upgrade_pending: row(
+    503,
+    'FAILED_PRECONDITION',
+    true,
+    1,
+    'Not all coordinators run a program that understands this yet: upgrade the others.',
+  ),
   log_corrupt: row(500, 'DATA_LOSS', false, 1, 'The replicated log on this disk is damaged. No entry was changed.'),
   log_write_failed: row(
     500,

@@ -34,16 +34,18 @@ import {
   startGrpcServer,
   TaskStreams,
 } from './service/index.ts';
-import { isLive, type StateEvent } from './state/index.ts';
+import { isLive, STATE_VERSIONS, type StateEvent, type StateVersions } from './state/index.ts';
 
 export { COORDINATOR_METRICS } from './metrics.ts';
 export type { CoordinatorStatus } from './service/index.ts';
-export type { StateEvent } from './state/index.ts';
+export type { StateEvent, StateVersions } from './state/index.ts';
 
 /** What a log is told of its host, whose state machine it drives. */
 export interface LogHost {
   /** host:port where workers reach this coordinator; told to those who ask another one. */
   readonly clientAddress: string;
+  /** Of the coordinators' state, the latest that this one understands; the log tells the others. */
+  readonly stateVersion: number;
   readonly registry: Registry;
   readonly logger: Logger;
 }
@@ -93,6 +95,8 @@ export interface CoordinatorOptions {
   /** At least 16 characters. Empty or absent: only callers on this machine may administer. */
   readonly adminToken?: string;
   readonly reflection?: boolean;
+  /** Default: of this program. Another is a program of another release. */
+  readonly versions?: StateVersions;
   readonly logger: Logger;
   /** Called once if this node can no longer serve (its disk failed): the process should end and be restarted. */
   readonly onFatal?: (error: ZkraftError) => void;
@@ -185,12 +189,14 @@ class CoordinatorNode implements Coordinator {
     this.#grpc = await this.#bindGrpc();
     await this.#bindHttp();
     const logger = this.#logger;
+    const { versions = STATE_VERSIONS } = this.#options;
     this.#log = await this.#options.openLog({
       clientAddress: this.#options.advertisedGrpcAddress ?? `${this.#options.grpcHost}:${this.grpcPort}`,
+      stateVersion: versions.understood,
       registry: this.#metrics.registry,
       logger,
     });
-    const replica = new Replica({ log: this.#log, now: Date.now, logger });
+    const replica = new Replica({ log: this.#log, now: Date.now, versions, logger });
     this.#replica = replica;
     // So that it knows them if it comes to lead while the database is away.
     this.#catalog.refresh().catch((error: unknown) => logger.debug({ err: error }, 'circuits were not read yet'));
@@ -218,6 +224,7 @@ class CoordinatorNode implements Coordinator {
       capacity: { total: slots, used: [...(state?.tasks.values() ?? [])].filter(isLive).length },
       scheduler: { ...(this.#leader?.driver.counts ?? { tasksAssigned: 0, assignmentsFailed: 0, pollCycles: 0 }) },
       outbox: state?.outbox.size ?? 0,
+      stateVersion: state?.version ?? 0,
       refusal:
         this.#closing === undefined
           ? this.#leader?.refusal
@@ -412,6 +419,7 @@ class CoordinatorNode implements Coordinator {
 
   #measure(): void {
     // What was handed in before this node ceased to lead counts until it is answered.
+    this.#metrics.set('coordinator_state_version', this.#replica?.state.version ?? 0);
     this.#metrics.set('coordinator_verify_waiting', this.#judge?.waiting ?? 0);
     this.#leader?.measure();
   }

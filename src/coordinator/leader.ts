@@ -76,6 +76,7 @@ export class Leader {
   #claiming: Promise<void> | undefined;
   #refusal: ZkraftError | undefined;
   #queueDepth = 0;
+  #isRaising = false;
   /** When leases and workers were last looked at. */
   #sweptMs = 0;
   /** Smoothed milliseconds from lease to accepted proof. */
@@ -336,6 +337,12 @@ export class Leader {
       case 'projected':
         this.#forgotten.note(event.forgotten);
         return;
+      case 'version_raised':
+        logger.info(
+          { state_version: event.to },
+          'all coordinators understand a later version of the state; it holds now',
+        );
+        return;
       default:
         break;
     }
@@ -380,6 +387,7 @@ export class Leader {
 
   #sweep(): void {
     const { now, replica } = this.#options;
+    void this.#raiseVersion();
     for (const verdict of this.leases.sweep(now())) void this.#execute(verdict);
     for (const worker of replica.state.workers.values()) {
       if (this.watch.liveness(worker.id, now()) !== 'dead' || this.#removing.has(worker.id)) continue;
@@ -389,6 +397,13 @@ export class Leader {
         replica.propose({ kind: 'worker_removed', workerId: worker.id, sessionId: worker.sessionId, reason }),
       ).finally(() => this.#removing.delete(worker.id));
     }
+  }
+
+  async #raiseVersion(): Promise<void> {
+    if (this.#isRaising) return;
+    this.#isRaising = true;
+    await this.#try(this.#options.replica.raiseVersion());
+    this.#isRaising = false;
   }
 
   async #execute(verdict: LeaseVerdict): Promise<void> {

@@ -30,6 +30,10 @@ export const COORDINATOR_METRICS = {
     type: 'gauge',
     help: 'Workers that would clear the queue within a minute at the measured speed.',
   },
+  coordinator_state_version: {
+    type: 'gauge',
+    help: 'Of the replicated state; it rises once all coordinators of a rolling upgrade understand the next.',
+  },
   coordinator_outbox_size: { type: 'gauge', help: 'Decisions that are not in the database yet.' },
   coordinator_queue_wait_seconds: {
     type: 'histogram',

@@ -15,7 +15,10 @@ import {
   decodeState,
   encodeCommand,
   encodeState,
+  notYet,
+  STATE_VERSIONS,
   type StateEvent,
+  type StateVersions,
 } from './state/index.ts';
 
 export type EventListener = (event: StateEvent, index: number) => void;
@@ -30,6 +33,8 @@ export interface ReplicaOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly logger: Logger;
+  /** Default: of this program. */
+  readonly versions?: StateVersions;
 }
 
 /** At `debug`, so often a node tells the hash of its state, to be held against what others tell. */
@@ -39,6 +44,7 @@ export class Replica {
   readonly log: ReplicatedLog<readonly StateEvent[]>;
   readonly #now: () => number;
   readonly #logger: Logger;
+  readonly #versions: StateVersions;
   readonly #listeners = new Set<EventListener>();
   #state: CoordinatorState = createState();
 
@@ -46,6 +52,7 @@ export class Replica {
     this.log = options.log;
     this.#now = options.now;
     this.#logger = options.logger;
+    this.#versions = options.versions ?? STATE_VERSIONS;
   }
 
   /** To be read only; whoever wants a change proposes it. */
@@ -58,16 +65,30 @@ export class Replica {
       apply: (entry) => this.#apply(entry),
       snapshot: () => encodeState(this.#state),
       restore: (bytes) => {
-        this.#state = decodeState(bytes);
+        this.#state = decodeState(bytes, this.#versions.understood);
       },
     };
     await this.log.start(machine);
   }
 
+  /** Rejects with what the log does, and with `upgrade_pending` for what the state's version does not have yet. */
   async propose(body: CommandBody): Promise<Decision> {
+    const since = this.#versions.since(body.kind);
+    if (since > this.#state.version) throw notYet(body.kind, since, this.#state.version);
     const nowMs = Math.max(this.#state.nowMs, Math.floor(this.#now()));
     const applied = await this.log.propose(encodeCommand(body, nowMs));
     return { index: applied.index, events: applied.result };
+  }
+
+  /**
+   * On the leader: takes the state to the latest version that every member understands, this program included. Resolves
+   * with whether there was one; whoever leads calls it now and then, since members are upgraded at any time.
+   */
+  async raiseVersion(): Promise<boolean> {
+    const to = Math.min(this.#versions.understood, this.status().hostVersion ?? 0);
+    if (to <= this.#state.version) return false;
+    await this.propose({ kind: 'version_raised', to });
+    return true;
   }
 
   subscribe(listener: EventListener): () => void {
@@ -82,7 +103,7 @@ export class Replica {
   }
 
   #apply(entry: LogEntry): readonly StateEvent[] {
-    const events = applyEntry(this.#state, entry.data, entry.index);
+    const events = applyEntry(this.#state, entry.data, entry.index, this.#versions);
     if (entry.index % STATE_TOLD_EACH === 0 && this.#logger.isLevelEnabled('debug')) {
       const hash = sha256Hex(encodeState(this.#state));
       this.#logger.debug({ index: entry.index, state_sha256: hash }, 'state; the same on every node at this index');

@@ -4,7 +4,7 @@
  * The same file of settings serves all coordinators: each finds itself in `peers` by its node id. Of several, only the
  * first that is listed may begin the cluster, and only while none of the others is in one; it then adds those that wait.
  */
-import { isLoopback, refuseOpenBind, ZkraftError } from '../common/index.ts';
+import { isLoopback, type Logger, refuseOpenBind, ZkraftError } from '../common/index.ts';
 import { raftAdmin } from '../common/rpc/index.ts';
 import type { Config, SettingKey } from '../config/index.ts';
 import type { CoordinatorOptions, StateEvent } from '../coordinator/index.ts';
@@ -55,16 +55,19 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
       'it is empty, and coordinator.grpc_host is nowhere to others; give the host:port at which workers reach this coordinator, for the others send them there',
     );
   }
+  checkTimeouts(config);
   const raftAddress = own ?? `${host}:${port}`;
   const isFirst = peers.length === 0 || peers[0]?.name === name;
 
-  return async ({ clientAddress, registry, logger }) => {
+  return async ({ clientAddress, stateVersion, registry, logger }) => {
+    if (peers.length > 1) warnOfTightTimeouts(config, logger);
     const metrics = createRaftMetrics(registry);
     const node: RaftNode<Result> = await openRaftNode<Result>({
       dir: place.dir,
       name,
       raftAddress,
       clientAddress,
+      hostVersion: stateVersion,
       bootstrap: config.get('coordinator.raft.bootstrap') && isFirst,
       peers,
       connect:
@@ -95,6 +98,12 @@ export function coordinatorLog(config: Config, place: LogPlace, onFatal: (error:
   };
 }
 
+const TIMEOUTS = ['coordinator.raft.heartbeat_timeout', 'coordinator.raft.election_timeout'] as const;
+/** A tenth of it is a tick, and timers keep to no less than some milliseconds. */
+const TIMEOUT_MS_MIN = 50;
+const TIMEOUT_MS_MAX = 60_000;
+/** Below it an event loop that is busy, or a slow fsync, looks like a leader that is gone. */
+const TIMEOUT_MS_ADVISED = 250;
 const PEERS = 'coordinator.raft.peers' satisfies SettingKey;
 const TLS_REMEDY = 'set coordinator.raft.tls_enabled, with cert_file, key_file and ca_file';
 
@@ -153,6 +162,26 @@ function checkSeveral(peers: readonly ListedPeer[], port: number, security: Tran
     'coordinator.raft.tls_enabled',
     `it is false, and ${far.name} at ${far.raftAddress} is on another machine; peers there must show who they are: ${TLS_REMEDY} (zkraft certs makes them)`,
   );
+}
+
+function checkTimeouts(config: Config): void {
+  for (const field of TIMEOUTS) {
+    const ms = config.ms(field);
+    if (ms >= TIMEOUT_MS_MIN && ms <= TIMEOUT_MS_MAX) continue;
+    throw invalid(field, `it is ${ms}ms; give ${TIMEOUT_MS_MIN}ms to ${TIMEOUT_MS_MAX / 1_000}s, best 1s`);
+  }
+}
+
+function warnOfTightTimeouts(config: Config, logger: Logger): void {
+  for (const field of TIMEOUTS) {
+    const ms = config.ms(field);
+    if (ms >= TIMEOUT_MS_ADVISED) continue;
+    logger.warn(
+      { setting: field, ms },
+      `${field} is ${ms}ms: whoever is busy for so long is taken for gone, and elections stop all work for a moment; ` +
+        `nothing is lost by it, but give ${TIMEOUT_MS_ADVISED}ms or more`,
+    );
+  }
 }
 
 const isWildcard = (host: string): boolean => ['0.0.0.0', '::', '[::]', ''].includes(host);

@@ -36,6 +36,10 @@ export interface LogStatus {
   readonly appliedIndex: number;
   readonly snapshotIndex: number;
   readonly peers: number;
+  /** The latest version of the host's commands that every member says it understands; 0 while one has not said. */
+  readonly hostVersion?: number;
+  /** It has no log and is of no cluster yet: it waits until it may begin one, or until a leader adds it. */
+  readonly isWaiting?: boolean;
 }
 
 export interface Applied<Result> {

@@ -10,6 +10,7 @@ import {
   type Coordinator,
   type CoordinatorOptions,
   type StateEvent,
+  type StateVersions,
   startCoordinator,
 } from '../../src/coordinator/index.ts';
 import { type ListedPeer, openRaftNode, type RaftNode, type StateMachine } from '../../src/raft/index.ts';
@@ -25,6 +26,12 @@ export const TIMEOUT_MS = 200;
 const NAMES = ['c1', 'c2', 'c3'] as const;
 /** Of the states that are remembered. */
 const INDEXES_MAX = 5_000;
+
+interface SeatOptions {
+  readonly peers?: readonly ListedPeer[];
+  /** Of a program of another release. */
+  readonly versions?: StateVersions;
+}
 
 export interface Seat {
   readonly name: string;
@@ -71,7 +78,7 @@ export class ClusterBed {
   }
 
   /** On its folder of before, if it had one. */
-  async run(name: string, more: { readonly peers?: readonly ListedPeer[] } = {}): Promise<Seat> {
+  async run(name: string, { versions, ...more }: SeatOptions = {}): Promise<Seat> {
     let node: RaftNode<Result> | undefined;
     const coordinator = await startCoordinator({
       id: name,
@@ -85,12 +92,14 @@ export class ClusterBed {
       logger: silentLogger,
       ...QUICK,
       ...this.#options,
-      openLog: async ({ clientAddress, logger }) => {
+      ...(versions !== undefined && { versions }),
+      openLog: async ({ clientAddress, stateVersion, logger }) => {
         node = await openRaftNode<Result>({
           dir: this.folder(name),
           name,
           raftAddress: name,
           clientAddress,
+          hostVersion: stateVersion,
           bootstrap: name === NAMES[0],
           peers: NAMES.map((peer) => ({ name: peer, raftAddress: peer })),
           connect: this.network.connector(name),

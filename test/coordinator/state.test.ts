@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   apply,
+  applyEntry,
   BAD_PROOFS_MAX,
   backoffMs,
   type CommandBody,
@@ -10,12 +11,14 @@ import {
   checkInvariants,
   createState,
   decodeState,
+  encodeCommand,
   encodeState,
   isQuarantined,
   type LeaseRef,
   liveLease,
   loadOf,
   type StateEvent,
+  type StateVersions,
 } from '../../src/coordinator/state/index.ts';
 import { specOf, TASK_IDS } from './commands-arbitrary.ts';
 
@@ -345,10 +348,38 @@ test('cancelling ends a lease, a waiting task and an unknown one alike, but noth
   assert.deepEqual(kinds(cancel(T3)), ['stale']);
 });
 
-test('a snapshot of a later version is refused, not guessed', () => {
-  const bytes = encodeState(createState());
-  const later = new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"version":1', '"version":2'));
-  assert.throws(() => decodeState(later), /version 2/);
+describe('the version of the state', () => {
+  const NEXT: StateVersions = { understood: 2, since: (kind) => (kind === 'outbox_refilled' ? 2 : 1) };
+  const entryOf = (body: CommandBody): Uint8Array => encodeCommand(body, 1_000);
+  const refusal = { code: 'upgrade_needed', message: /version 2, and this program understands up to 1: run the later/ };
+
+  test('rises once, is in snapshots, and never goes back', () => {
+    const state = createState();
+    const raised = entryOf({ kind: 'version_raised', to: 2 });
+    assert.deepEqual(applyEntry(state, raised, 1, NEXT), [{ kind: 'version_raised', to: 2 }]);
+    assert.deepEqual(applyEntry(state, raised, 2, NEXT), []);
+    assert.deepEqual(applyEntry(state, entryOf({ kind: 'version_raised', to: 1 }), 3, NEXT), []);
+    assert.equal(decodeState(encodeState(state), 2).version, 2);
+  });
+
+  test('that is not understood stops a program, at the entry and at the snapshot, with nothing changed', () => {
+    const state = createState();
+    const raised = entryOf({ kind: 'version_raised', to: 2 });
+    assert.throws(() => applyEntry(state, raised, 1), refusal);
+    assert.deepEqual(state, createState());
+    applyEntry(state, raised, 1, NEXT);
+    assert.throws(() => decodeState(encodeState(state)), refusal);
+    const never = new TextDecoder().decode(encodeState(createState())).replace('"version":1', '"version":0');
+    assert.throws(() => decodeState(new TextEncoder().encode(never)), { code: 'log_corrupt' });
+  });
+
+  test('lets a command of a later one do nothing, for those who know it and those who do not', () => {
+    const state = createState();
+    const refilled = entryOf({ kind: 'outbox_refilled' });
+    assert.deepEqual(applyEntry(state, refilled, 1, NEXT), [{ kind: 'ignored', why: 'unknown' }]);
+    applyEntry(state, entryOf({ kind: 'version_raised', to: 2 }), 2, NEXT);
+    assert.deepEqual(applyEntry(state, refilled, 3, NEXT), [{ kind: 'outbox_refilled', tasks: 0 }]);
+  });
 });
 
 describe('the story', () => {

@@ -82,4 +82,16 @@ describe('the cluster in the settings', () => {
       0,
     );
   });
+
+  it('has timeouts that a timer can keep, and says what they may be', () => {
+    for (const [field, env] of [
+      ['coordinator.raft.heartbeat_timeout', 'COORDINATOR_RAFT_HEARTBEAT_TIMEOUT'],
+      ['coordinator.raft.election_timeout', 'COORDINATOR_RAFT_ELECTION_TIMEOUT'],
+    ] as const) {
+      refuses({ [env]: '10ms' }, field, /it is 10ms; give 50ms to 60s, best 1s/);
+      refuses({ [env]: '2m' }, field, /it is 120000ms; give 50ms to 60s/);
+      given({ [env]: '50ms' });
+      given({ [env]: '60s' });
+    }
+  });
 });

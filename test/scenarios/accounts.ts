@@ -36,10 +36,7 @@ export interface EventRecord {
 }
 
 export async function settleAccounts(network: Network, submissions: readonly Submission[]): Promise<Accounts> {
-  const tasks = await network.query<TaskRecord>('SELECT id, status, attempt, error_code FROM tasks');
-  const events = await network.query<EventRecord>(
-    'SELECT task_id, kind, attempt, code FROM task_events ORDER BY epoch, log_index, kind',
-  );
+  const { tasks, events } = await readRecord(network);
   const wrong = [...accountsOfRecord(tasks, events, submissions)];
   const retries: Record<string, number> = {};
   for (const { kind, code } of events) {
@@ -53,6 +50,20 @@ export async function settleAccounts(network: Network, submissions: readonly Sub
     attemptsMost: Math.max(0, ...tasks.map(({ attempt }) => attempt)),
     wrong: [...wrong, ...proofs.wrong],
   };
+}
+
+/** The record alone; the proofs are left to `verifyProofs`. */
+export async function recordedAccounts(network: Network, submissions: readonly Submission[]): Promise<string[]> {
+  const { tasks, events } = await readRecord(network);
+  return [...accountsOfRecord(tasks, events, submissions)];
+}
+
+async function readRecord(network: Network) {
+  const tasks = await network.query<TaskRecord>('SELECT id, status, attempt, error_code FROM tasks');
+  const events = await network.query<EventRecord>(
+    'SELECT task_id, kind, attempt, code FROM task_events ORDER BY epoch, log_index, kind',
+  );
+  return { tasks, events };
 }
 
 /** None lost, none twice, all ended as they should. Pure. */

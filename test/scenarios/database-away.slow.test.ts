@@ -99,7 +99,7 @@ async function askMeanwhile(network: Network, forMs: number): Promise<{ asked: W
   let outboxMost = 0;
   while (performance.now() < endMs) {
     asked.push(await submitOnce(network));
-    const healths = await Promise.all(COORDINATORS.map((name) => network.health(name)));
+    const healths = await Promise.all(COORDINATORS.map((name) => network.healthOf(name)));
     outboxMost = Math.max(outboxMost, ...healths.map((health) => health?.outbox ?? 0));
     await sleep(ASK_EACH_MS);
   }

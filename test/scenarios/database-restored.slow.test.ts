@@ -87,7 +87,7 @@ async function restore(network: Network, say: (line: string) => void) {
     lostStatuses,
     proofs: await verifyProofs(network.gatewayUrl, submissions),
     asked: submissions.length,
-    logs: COORDINATORS.map((name) => network.logOf(name)).join(''),
+    logs: COORDINATORS.map((name) => network.log(name)).join(''),
   };
 }
 

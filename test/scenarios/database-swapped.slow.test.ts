@@ -81,7 +81,7 @@ async function swap(network: Network, say: (line: string) => void) {
   await until('all tasks have ended', async () => (await network.openTasks()) === 0);
   say(`${TASKS} tasks had ended ${Math.round(performance.now() - backMs)} ms after the own database was back`);
   const accounts = await settleAccounts(network, load.submissions);
-  const workerLogs = (['worker-1', 'worker-2'] as const).flatMap((name) => network.logOf(name).split('\n'));
+  const workerLogs = (['worker-1', 'worker-2'] as const).flatMap((name) => network.log(name).split('\n'));
   const droppedByWorkers = workerLogs.filter((line) => line.includes('foreign_cluster') && /drop/i.test(line));
   return { refusing, ready, foreignBefore, foreignAfter, accounts, droppedByWorkers };
 }
@@ -107,9 +107,9 @@ async function makeForeign(dir: string, data: string): Promise<void> {
 
 async function refusal(network: Network): Promise<(Health & { readonly url: string }) | undefined> {
   for (const name of COORDINATORS) {
-    const health = await network.health(name);
+    const health = await network.healthOf(name);
     if (health?.problems?.some(({ code }) => code === 'foreign_cluster'))
-      return { ...health, url: network.urlOf(name) };
+      return { ...health, url: network.coordinatorUrl(name) };
   }
   return undefined;
 }

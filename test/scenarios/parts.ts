@@ -12,12 +12,14 @@ import { type ChildProgram, type Children, childrenOf, type Said, send } from '.
 
 export const COORDINATORS = ['coordinator-1', 'coordinator-2', 'coordinator-3'] as const;
 export const PART_NAMES = ['worker-1', 'worker-2', ...COORDINATORS, 'gateway', 'postgres'] as const;
-export type PartName = (typeof PART_NAMES)[number];
+/** `gateway-2` is there in networks that ask for a second one. */
+export type PartName = (typeof PART_NAMES)[number] | 'gateway-2';
 
 export interface Part {
   readonly name: PartName;
   /** Starts that found something needed away. */
   readonly startsRepeated: number;
+  readonly isRunning: boolean;
   /** Resolves once it is ready. */
   start(): Promise<void>;
   /** kill -9; resolves when nothing of it is left. */
@@ -43,8 +45,8 @@ const EXIT_UNREACHABLE = 4;
 
 export interface CommandPartOptions {
   readonly name: Exclude<PartName, 'postgres'>;
-  /** Of the command line, the command first. */
-  readonly args: readonly string[];
+  /** Of the command line, the command first; asked at each start. */
+  readonly args: () => readonly string[];
   /** Asked at each start. */
   readonly env?: () => NodeJS.ProcessEnv;
   readonly logFile: string;
@@ -59,6 +61,7 @@ export class CommandPart implements Part {
   #program: ChildProgram | undefined;
   #mayEnd = true;
   #startsRepeated = 0;
+  #ready: Said = {};
 
   constructor(options: CommandPartOptions) {
     this.name = options.name;
@@ -69,15 +72,30 @@ export class CommandPart implements Part {
     return this.#startsRepeated;
   }
 
+  get isRunning(): boolean {
+    return this.#program !== undefined && this.#program.end === undefined;
+  }
+
+  /** 0 while it does not run. */
+  get pid(): number {
+    return this.isRunning ? (this.#program?.pid ?? 0) : 0;
+  }
+
+  /** What it said when it was ready: its addresses, by role. */
+  get ready(): Said {
+    return this.#ready;
+  }
+
   async start(): Promise<void> {
     const { name, args, env = () => ({}), logFile, children, onAccident } = this.#options;
     const endMs = performance.now() + START_LIMIT_MS;
     for (;;) {
-      const program = children.start({ name, args: [...ZKRAFT, ...args, '--json'], env: env(), logFile });
+      const program = children.start({ name, args: [...ZKRAFT, ...args(), '--json'], env: env(), logFile });
       this.#program = program;
       const ready = await program.line((said) => said.event === 'ready', START_LIMIT_MS);
       if (ready !== undefined) {
         this.#mayEnd = false;
+        this.#ready = ready;
         void program.ended.then(({ code, signal }) => {
           if (this.#mayEnd || this.#program !== program) return;
           onAccident(new Error(`${name} ended by itself with ${signal ?? `exit code ${code}`}${program.logTail()}`));
@@ -172,6 +190,10 @@ export class PostgresPart implements Part {
     const serverPid = said.pid;
     this.#serverPid = serverPid;
     holder.family = () => this.#server(serverPid);
+  }
+
+  get isRunning(): boolean {
+    return this.#holder !== undefined && this.#holder.end === undefined;
   }
 
   async kill(): Promise<void> {

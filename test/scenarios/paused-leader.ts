@@ -55,7 +55,7 @@ async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLead
   const [second] = COORDINATORS.filter((name) => name !== leader) as [Coordinator, Coordinator];
   if (aloneMs > 0) network.part(second).pause();
   const file = network.failpointOf(leader);
-  const logLength = network.logOf(leader).length;
+  const logLength = network.log(leader).length;
   writeFileSync(file, point);
   const { taskId = '' } = await submitOnce(network);
   await until(`${leader} comes to ${point}`, async () => existsSync(`${file}.reached`), 30_000);
@@ -67,17 +67,17 @@ async function pauseOn(network: Network, { point, aloneMs = 0, say }: PausedLead
   const client = createClient({ url: network.gatewayUrl });
   const ended = await Promise.all(waits.accepted.map((id) => client.waitForTask(id, { timeoutMs: 60_000 })));
   const tasks = ended.map(({ taskId: id, status }) => ({ id, status }));
-  await until('nothing is left to be written', async () => (await network.health(next))?.outbox === 0);
+  await until('nothing is left to be written', async () => (await network.healthOf(next))?.outbox === 0);
   const before = await tableDigests(network);
   network.part(leader).resume();
   await until(`${leader} has caught up`, async () => {
-    const [old, now] = await Promise.all([network.health(leader), network.health(next)]);
+    const [old, now] = await Promise.all([network.healthOf(leader), network.healthOf(next)]);
     return old?.raft.state === 'Follower' && old.raft.applied_index === now?.raft.applied_index;
   });
   await sleep(LATE_WRITE_MS);
   const after = await tableDigests(network);
   await proveOne(network);
-  const oldLog = network.logOf(leader).slice(logLength);
+  const oldLog = network.log(leader).slice(logLength);
   return {
     waits,
     succeededMs: Math.round(ledAtMs - stoppedMs),
@@ -126,7 +126,7 @@ async function cancelled(network: Network, taskId: string): Promise<PausedLeader
 function leaderOf(network: Network, but?: Coordinator): Promise<Coordinator> {
   return until('a coordinator leads', async () => {
     const among = COORDINATORS.filter((name) => name !== but);
-    const said = await Promise.all(among.map((name) => network.health(name)));
+    const said = await Promise.all(among.map((name) => network.healthOf(name)));
     return among.find((_, i) => said[i]?.raft.is_leader === true);
   });
 }

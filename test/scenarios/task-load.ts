@@ -47,8 +47,13 @@ const WAITED_FOR_ONE_IN = 10;
 /** Of a task's end, faults included. */
 const WAIT_LIMIT_MS = 20 * 60_000;
 
-/** Different ones, over a few trees and the given depths. */
-export function makeRequests(random: SeededRandom, count: number, depths: readonly number[]): Request[] {
+/** Different ones, over a few trees and the given depths. `name` begins their idempotency keys. */
+export function makeRequests(
+  random: SeededRandom,
+  count: number,
+  depths: readonly number[],
+  name = 'chaos',
+): Request[] {
   const trees = Array.from({ length: TREES }, () => {
     const depth = pick(random, depths);
     const leafCount = 1 + random.below(Math.min(LEAVES_MAX, 2 ** depth));
@@ -64,7 +69,7 @@ export function makeRequests(random: SeededRandom, count: number, depths: readon
       // No two alike: what is the same task is then known by what was asked.
       externalHash: BigInt(i) * 1_000_003n,
       priority: random.below(3),
-      ...(fresh ? { fresh, idempotencyKey: `chaos-${i}` } : {}),
+      ...(fresh ? { fresh, idempotencyKey: `${name}-${i}` } : {}),
     };
   });
 }

@@ -144,7 +144,7 @@ export async function tableDigests(network: Network): Promise<Record<string, str
 
 /** Ids of the tasks whose proofs coordinators accepted after `sinceMs` (epoch), by their logs. */
 export function acceptedProofs(network: Network, sinceMs: number): string[] {
-  const lines = COORDINATORS.flatMap((name) => network.logOf(name).split('\n'));
+  const lines = COORDINATORS.flatMap((name) => network.log(name).split('\n'));
   const accepted = lines
     .filter((line) => line.includes('"proof verified and accepted"'))
     .map((line) => JSON.parse(line) as { readonly time: string | number; readonly task_id: string })

@@ -28,6 +28,8 @@ export interface CoordinatorStatus {
     readonly pollCycles: number;
   };
   readonly outbox: number;
+  /** Of the replicated state. */
+  readonly stateVersion: number;
   /** Why this node must not lead, or why it is stopping. */
   readonly refusal: ZkraftError | undefined;
 }
@@ -84,6 +86,7 @@ export function createStatusHttp(options: StatusHttpOptions): HttpServer {
         poll_cycles: now.scheduler.pollCycles,
       },
       outbox: now.outbox,
+      state_version: now.stateVersion,
     };
   });
 
@@ -96,6 +99,12 @@ export function createStatusHttp(options: StatusHttpOptions): HttpServer {
   return app;
 }
 
+const NO_LEADER = 'the coordinators have no leader';
+const NO_CLUSTER =
+  'this coordinator is in no cluster yet: the first of coordinator.raft.peers begins one, with coordinator.raft.bootstrap, ' +
+  'once a majority of them runs; if there is one already, its leader adds this coordinator when it is listed there, or by ' +
+  'zkraft raft add-peer';
+
 interface Problem {
   readonly code: string;
   readonly message: string;
@@ -103,7 +112,9 @@ interface Problem {
 
 async function problemsOf(now: CoordinatorStatus, database: () => Promise<Problem | undefined>): Promise<Problem[]> {
   const problems: Problem[] = [];
-  if (now.raft.leaderId === undefined) problems.push({ code: 'no_leader', message: 'the coordinators have no leader' });
+  if (now.raft.leaderId === undefined) {
+    problems.push({ code: 'no_leader', message: now.raft.isWaiting === true ? NO_CLUSTER : NO_LEADER });
+  }
   if (now.refusal !== undefined) problems.push({ code: now.refusal.code, message: now.refusal.message });
   const away = await database();
   if (away !== undefined) problems.push(away);

@@ -1,5 +1,6 @@
 /**
- * `apply(state, entry) -> events`: the whole of what the cluster decides, deterministic and total.
+ * `apply(state, entry) -> events`: the whole of what the cluster decides, deterministic and total. (Throws for one thing
+ * alone: a version of the state that this program does not understand. See versions.ts.)
  *
  * No clock, no randomness, no I/O. A command that does not fit the state (a stale lease, a full worker, a task that
  * ended) changes nothing and says so in an event. Leader time is clamped to what was seen before, so it never runs
@@ -24,6 +25,7 @@ import {
 } from './model.ts';
 import { type Cause, settleFailure } from './retry.ts';
 import { forgetStory, tell } from './story.ts';
+import { notUnderstood, STATE_VERSIONS, type StateVersions } from './versions.ts';
 
 /** So many proofs that do not verify, and a worker gets no more tasks. One could be a flipped bit, three are not. */
 export const BAD_PROOFS_MAX = 3;
@@ -31,11 +33,20 @@ export const BAD_PROOFS_MAX = 3;
 export const CONDUCT_MAX = 10_000;
 const MESSAGE_CHARS_MAX = 500;
 
-export function applyEntry(state: CoordinatorState, data: Uint8Array, index: number): StateEvent[] {
+/** Throws `upgrade_needed`, having changed nothing. */
+export function applyEntry(
+  state: CoordinatorState,
+  data: Uint8Array,
+  index: number,
+  { understood, since }: StateVersions = STATE_VERSIONS,
+): StateEvent[] {
+  const command = data.length === 0 ? undefined : decodeCommand(data);
+  if (command?.kind === 'version_raised' && command.to > understood) throw notUnderstood(command.to, understood);
   state.index = index;
   if (data.length === 0) return [{ kind: 'ignored', why: 'empty' }];
-  const command = decodeCommand(data);
-  return command === undefined ? [{ kind: 'ignored', why: 'unknown' }] : apply(state, command, index);
+  // To those who know the command it is not there before its version, as to those who do not.
+  if (command === undefined || since(command.kind) > state.version) return [{ kind: 'ignored', why: 'unknown' }];
+  return apply(state, command, index);
 }
 
 export function apply(state: CoordinatorState, command: Command, index: number): StateEvent[] {
@@ -79,6 +90,10 @@ function decide(state: CoordinatorState, command: Command, index: number): State
       state.outbox.clear();
       for (const id of state.tasks.keys()) state.outbox.set(id, index);
       return [{ kind: 'outbox_refilled', tasks: state.tasks.size }];
+    case 'version_raised':
+      if (command.to <= state.version) return [];
+      state.version = command.to;
+      return [{ kind: 'version_raised', to: command.to }];
   }
 }
 

@@ -4,8 +4,8 @@
  * JSON, because an entry is a few hundred bytes and its fsync costs a thousand times what parsing it does, because a
  * log that a person can read is worth much on a bad day, and because unknown fields of a newer version do no harm.
  * Commands carry all that is not determined by the state: the leader's time, ids, and the leader's judgement whether
- * an error is worth another try. An entry that is no command of a known version decodes to `undefined`: every node
- * ignores it alike.
+ * an error is worth another try. An entry that is no command decodes to `undefined`: every node ignores it alike, since
+ * commands of a later release come only after `version_raised`, at which an older program stops.
  */
 import type { LeaseRef, RetryRule, TaskSpec } from './model.ts';
 
@@ -80,7 +80,9 @@ export type CommandBody =
     }
   | { readonly kind: 'projected'; readonly upto: number }
   /** The database went back in time: everything that is still held is written again. */
-  | { readonly kind: 'outbox_refilled' };
+  | { readonly kind: 'outbox_refilled' }
+  /** All members understand that version; it holds from here on. */
+  | { readonly kind: 'version_raised'; readonly to: number };
 
 export type Command = CommandBody & { readonly nowMs: number };
 export type CommandKind = CommandBody['kind'];
@@ -160,4 +162,5 @@ const CHECKS: Readonly<Record<CommandKind, (fields: Fields) => boolean>> = {
     isText(taskId) && isText(requestId) && isRule(retry) && isCount(attempt),
   projected: ({ upto }) => isCount(upto),
   outbox_refilled: () => true,
+  version_raised: ({ to }) => isCount(to),
 };

@@ -14,7 +14,7 @@ export type RejectReason =
   | 'bad_attempt';
 
 export type StateEvent =
-  /** The entry is empty (a new leader's), or no command that this version knows. */
+  /** The entry is empty (a new leader's), or no command that the version of the state has. */
   | { readonly kind: 'ignored'; readonly why: 'empty' | 'unknown' }
   | {
       readonly kind: 'worker_added';
@@ -52,6 +52,7 @@ export type StateEvent =
   /** Under a lease that is not live, or about a task that ended: it changed nothing. */
   | { readonly kind: 'stale'; readonly taskId: string; readonly phase: TaskPhase | undefined }
   | { readonly kind: 'projected'; readonly upto: number; readonly forgotten: readonly string[] }
-  | { readonly kind: 'outbox_refilled'; readonly tasks: number };
+  | { readonly kind: 'outbox_refilled'; readonly tasks: number }
+  | { readonly kind: 'version_raised'; readonly to: number };
 
 export type EventKind = StateEvent['kind'];

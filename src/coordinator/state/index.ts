@@ -7,3 +7,4 @@ export * from './model.ts';
 export * from './retry.ts';
 export * from './snapshot.ts';
 export * from './story.ts';
+export * from './versions.ts';

@@ -6,7 +6,7 @@
  * and snapshots are plain JSON. All times are the leader's, in epoch milliseconds, and never run backwards.
  */
 
-export const STATE_VERSION = 1;
+import { FIRST_STATE_VERSION } from './versions.ts';
 
 /** A worker's right to one task. `epoch` is the index of the entry that granted it. */
 export interface LeaseRef {
@@ -103,6 +103,8 @@ export interface StoryRecord {
 }
 
 export interface CoordinatorState {
+  /** What it is decided by; see versions.ts. */
+  version: number;
   /** Of the last entry applied. */
   index: number;
   /** The latest leader time seen. */
@@ -122,6 +124,7 @@ export interface CoordinatorState {
 
 export function createState(): CoordinatorState {
   return {
+    version: FIRST_STATE_VERSION,
     index: 0,
     nowMs: 0,
     projectedIndex: 0,

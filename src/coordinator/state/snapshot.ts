@@ -1,8 +1,9 @@
 /**
  * The state as bytes and back: JSON, maps as lists in their order, so that equal states are equal bytes.
  *
- * What is derived (the leases of each worker) is left out and made again. A snapshot of an unknown version is refused:
- * a node that cannot read the state must not guess it.
+ * What is derived (the leases of each worker) is left out and made again. A snapshot is written in the version that the
+ * state has, whatever later ones the program knows, so that all nodes write the same; one of a version that is not
+ * understood is refused.
  */
 import { ZkraftError } from '../../common/index.ts';
 import { holdLease } from './apply.ts';
@@ -11,11 +12,11 @@ import {
   type CoordinatorState,
   createState,
   isLive,
-  STATE_VERSION,
   type StoryRecord,
   type Task,
   type Worker,
 } from './model.ts';
+import { FIRST_STATE_VERSION, notUnderstood, STATE_VERSION } from './versions.ts';
 
 interface SnapshotJson {
   readonly version: number;
@@ -31,7 +32,7 @@ interface SnapshotJson {
 
 export function encodeState(state: CoordinatorState): Uint8Array {
   const json: SnapshotJson = {
-    version: STATE_VERSION,
+    version: state.version,
     index: state.index,
     nowMs: state.nowMs,
     projectedIndex: state.projectedIndex,
@@ -44,15 +45,15 @@ export function encodeState(state: CoordinatorState): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(json));
 }
 
-export function decodeState(bytes: Uint8Array): CoordinatorState {
+/** Throws `upgrade_needed`, `log_corrupt`. */
+export function decodeState(bytes: Uint8Array, understood: number = STATE_VERSION): CoordinatorState {
   const json = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotJson;
-  if (json.version !== STATE_VERSION) {
-    throw new ZkraftError(
-      'log_corrupt',
-      `the snapshot holds state of version ${json.version}, this program reads ${STATE_VERSION}; run the newer program`,
-    );
+  if (!Number.isSafeInteger(json.version) || json.version < FIRST_STATE_VERSION) {
+    throw new ZkraftError('log_corrupt', `the snapshot holds state of version ${json.version}, which there never was`);
   }
+  if (json.version > understood) throw notUnderstood(json.version, understood);
   const state = createState();
+  state.version = json.version;
   state.index = json.index;
   state.nowMs = json.nowMs;
   state.projectedIndex = json.projectedIndex;

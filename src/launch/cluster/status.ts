@@ -25,11 +25,13 @@ export interface ClusterStatus {
 
 const ANSWER_MS = 3_000;
 
-/** The state that each coordinator says it is in; undefined for one that does not answer. */
+/** The state that each coordinator says it is in, `Waiting` before it is a member; undefined for one that does not answer. */
 export async function raftStates(urls: readonly string[]): Promise<(string | undefined)[]> {
   const asked = urls.map(async (url) => {
     const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    return ((await answer.json()) as { raft?: { state?: string } }).raft?.state;
+    const { raft } = (await answer.json()) as { raft?: { state?: string; leader_address?: string } };
+    // One that waits to be added calls itself a follower, too, and follows nobody.
+    return raft?.state === 'Follower' && raft.leader_address === '' ? 'Waiting' : raft?.state;
   });
   return await Promise.all(asked.map((answer) => answer.catch(() => undefined)));
 }

@@ -120,6 +120,7 @@ function peerMessage(peer: PeerStatus): raftAdmin.Peer {
     role: peer.role,
     raftAddress: peer.raftAddress,
     clientAddress: peer.clientAddress,
+    hostVersion: peer.hostVersion ?? 0,
     leader: peer.isLeader,
     self: peer.isSelf,
     link: link === undefined ? undefined : { state: link.state, problem: link.problem },

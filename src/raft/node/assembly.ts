@@ -1,6 +1,8 @@
 /** What runs once a node has a log: its state restored, the driver, and what the driver's ticks look after. */
+import type { ZkraftError } from '../../common/index.ts';
 import type { StateMachine } from '../replicated-log.ts';
 import { chooseSnapshot } from '../storage/index.ts';
+import { Announcements } from './announcements.ts';
 import { Driver } from './driver.ts';
 import { Formation } from './formation.ts';
 import type { Member } from './members.ts';
@@ -15,6 +17,9 @@ export interface Running<Result> extends OpenPlace {
   readonly driver: Driver<Result>;
   readonly state: ReplicatedState<Result>;
   readonly membership: Membership<Result>;
+  readonly announcements: Announcements;
+  /** Why the driver has ended by itself. */
+  readonly failure: () => ZkraftError | undefined;
 }
 
 export interface Parts<Result> {
@@ -42,6 +47,7 @@ export async function assemble<Result>(
     state.restore(Buffer.concat(chunks), sound.metadata);
     transport.setMembers(state.members.all());
   }
+  let failure: ZkraftError | undefined;
   const driver: Driver<Result> = new Driver<Result>({
     ...options,
     id: log.identity.nodeId,
@@ -54,17 +60,23 @@ export async function assemble<Result>(
     ticked: () => {
       void promotion.consider();
       void formation.consider();
+      void announcements.consider();
     },
-    failed: (error) => options.onFatal(error),
+    failed: (error) => {
+      failure = error;
+      options.onFatal(error);
+    },
   });
   const membership = new Membership<Result>({ driver, state, runtime, rules });
   const promotion = new Promotion<Result>({ driver, state, membership, runtime, rules, retryMs, logger });
+  // Who is a member is known once an entry of its own term is applied.
+  const leads = (): boolean => driver.leads && !driver.isHandingOver && state.appliedTerm === driver.term;
+  const isChanging = (): boolean => membership.isChanging;
   const formation = new Formation({
     peers: options.peers ?? [],
     self: options.name,
-    // Who is a member is known once an entry of its own term is applied.
-    leads: () => driver.leads && !driver.isHandingOver && state.appliedTerm === driver.term,
-    isChanging: () => membership.isChanging,
+    leads,
+    isChanging,
     member: (name) => state.members.named(name),
     identify: (address) => transport.identify(address),
     add: (member) => membership.add(member),
@@ -72,5 +84,15 @@ export async function assemble<Result>(
     retryMs,
     logger,
   });
-  return { log, store, driver, state, membership };
+  const announcements = new Announcements({
+    self,
+    leads,
+    isChanging,
+    member: (id) => state.members.get(id),
+    announce: (member) => membership.announce(member),
+    now: runtime.now,
+    retryMs,
+    logger,
+  });
+  return { log, store, driver, state, membership, announcements, failure: () => failure };
 }

@@ -25,6 +25,8 @@ export interface Member {
   readonly raftAddress: string;
   /** host:port where clients of the state machine are served. */
   readonly clientAddress: string;
+  /** The latest version of its host's commands that the node understands; absent: it does not say. */
+  readonly hostVersion?: number;
 }
 
 /** A member of whom the record says nothing: the first of a cluster, before it has announced itself. */
@@ -55,20 +57,22 @@ export const FOUNDED: Lineage = { epoch: FIRST_EPOCH, succeeds: [] };
 
 export function isMember(value: unknown): value is Member {
   if (typeof value !== 'object' || value === null) return false;
-  const { nodeId, ...texts } = value as Record<string, unknown>;
+  const { nodeId, hostVersion, ...texts } = value as Record<string, unknown>;
   if (!Number.isSafeInteger(nodeId) || (nodeId as number) <= 0) return false;
+  if (hostVersion !== undefined && !(Number.isSafeInteger(hostVersion) && (hostVersion as number) >= 0)) return false;
   return ['name', 'incarnationId', 'raftAddress', 'clientAddress'].every(
     (key) => typeof texts[key] === 'string' && (texts[key] as string).length <= TEXT_MAX,
   );
 }
 
 /** Exactly the fields above, in this order, so that equal members are equal bytes. */
-const plain = ({ nodeId, name, incarnationId, raftAddress, clientAddress }: Member): Member => ({
+const plain = ({ nodeId, name, incarnationId, raftAddress, clientAddress, hostVersion = 0 }: Member): Member => ({
   nodeId,
   name,
   incarnationId,
   raftAddress,
   clientAddress,
+  ...(hostVersion > 0 && { hostVersion }),
 });
 
 /** A list, and with an epoch beyond the first an object around it. */
@@ -114,6 +118,10 @@ export const roleOf = (state: ConfState, id: NodeId): MemberRole | undefined => 
   if (state.voters.includes(id) || state.votersOutgoing.includes(id)) return 'voter';
   return state.learners.includes(id) ? 'learner' : undefined;
 };
+
+/** What every member understands of its host's commands; 0 while one has not said, or nobody is known. */
+export const commonHostVersion = (members: readonly (Member | undefined)[]): number =>
+  members.length === 0 ? 0 : Math.min(...members.map((member) => member?.hostVersion ?? 0));
 
 /** A value: a change gives another one. */
 export class Members {

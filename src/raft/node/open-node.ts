@@ -18,6 +18,8 @@ export interface OpenNodeOptions<Result> {
   readonly name: string;
   readonly raftAddress: string;
   readonly clientAddress: string;
+  /** The latest version of the host's commands that it understands; told to the others. Default: it does not say. */
+  readonly hostVersion?: number;
   readonly bootstrap?: boolean;
   /** Those that are to be members, this node among them or not: a leader adds the ones that wait to be added. */
   readonly peers?: readonly ListedPeer[];
@@ -74,6 +76,7 @@ export async function openRaftNode<Result>(options: OpenNodeOptions<Result>): Pr
     name,
     raftAddress: options.raftAddress,
     clientAddress: options.clientAddress,
+    hostVersion: options.hostVersion ?? 0,
     // Snapshots can be refused one by one; the log asks the guard through the driver, before anything is taken.
     place: new FolderPlace({ dir, nodeName: name, stallWatch: stall, ...(freeSpace && { freeSpace }) }),
     bootstrap: options.bootstrap ?? false,

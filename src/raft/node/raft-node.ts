@@ -17,7 +17,7 @@ import { encodeCommand } from './command.ts';
 import type { Driver } from './driver.ts';
 import { NotLeaderError } from './errors.ts';
 import type { ListedPeer } from './formation.ts';
-import { idsOf, type Member, roleOf, strangerOf } from './members.ts';
+import { commonHostVersion, idsOf, type Member, roleOf, strangerOf } from './members.ts';
 import type { MembershipRules } from './membership.ts';
 import type { NodeObserver } from './observer.ts';
 import type { Incarnation, NodePlace, OpenPlace } from './place.ts';
@@ -26,7 +26,7 @@ import type { ProposalLimits } from './proposals.ts';
 import type { ResultCodec } from './replicated-state.ts';
 import type { SnapshotPolicy } from './snapshot-policy.ts';
 import type { NodeMeasures, NodeStatus, PeerStatus, SnapshotInfo } from './status.ts';
-import { transferLeadership, until } from './transfer.ts';
+import { transferLeadership } from './transfer.ts';
 
 export interface RaftNodeOptions<Result> {
   readonly name: string;
@@ -34,6 +34,8 @@ export interface RaftNodeOptions<Result> {
   readonly raftAddress: string;
   /** host:port of the state machine's service; told to those who ask for the leader. */
   readonly clientAddress: string;
+  /** The latest version of the host's commands that it understands; 0, the default: it does not say. */
+  readonly hostVersion?: number;
   readonly place: NodePlace;
   /** Whether a place without a log begins a new cluster. Ignored where there is one, and where `peers` have one. */
   readonly bootstrap: boolean;
@@ -177,6 +179,7 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       peers: running === undefined ? 0 : idsOf(running.state.confState).length,
       incarnation: this.#incarnation.nodeId,
       isWaiting: this.#open === undefined,
+      hostVersion: this.#commonVersion(),
     };
   }
 
@@ -389,12 +392,12 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   #checkIncarnation(peer: PeerIdentity): void {
     const running = this.#running;
     if (running === undefined) return;
-    const { driver, state, membership } = running;
+    const { driver, state, announcements } = running;
     const { members, confState } = state;
     checkMember(peer, { id: driver.id, lead: driver.lead, members, confState });
     const { clusterId, ...member } = peer;
-    // Its addresses have changed; those who dial it must learn it from the log.
-    if (driver.leads && members.get(peer.nodeId) !== undefined) void membership.announce(member).catch(() => {});
+    // Where its addresses have changed, those who dial it must learn it from the log.
+    announcements.heard(member);
   }
 
   async #join(clusterId: string): Promise<void> {
@@ -418,7 +421,6 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
   // How it runs.
 
   async #run(open: OpenPlace): Promise<void> {
-    const { electionTimeoutMs } = this.#options;
     const machine = this.#machine;
     const transport = this.#transport;
     if (machine === undefined || transport === undefined) throw stopping();
@@ -430,28 +432,18 @@ export class RaftNode<Result> implements ReplicatedLog<Result>, TransportHost {
       changed: () => this.#tell(),
     });
     this.#running = running;
-    this.onStateChange(({ state: now }) => {
-      if (now === 'Leader') void this.#announceSelf(electionTimeoutMs);
-    });
     await running.driver.start();
-    if (running.driver.end !== undefined) throw stopping();
-  }
-
-  /** After an election: what this node is called, and where it is, belongs into the record. */
-  async #announceSelf(timeoutMs: number): Promise<void> {
-    const { driver, state, membership } = this.#require();
-    const { runtime, logger } = this.#options;
-    const { term } = driver;
-    await until(runtime, 10 * timeoutMs, () => state.appliedTerm === term || driver.term !== term || !driver.leads);
-    if (driver.term !== term || !driver.leads) return;
-    await membership.announce(this.#self()).catch((error: unknown) => {
-      logger.warn({ reason: ZkraftError.from(error).message }, 'the addresses of this node are not in the record yet');
-    });
+    if (running.driver.end !== undefined) throw running.failure() ?? stopping();
   }
 
   #self(): Member {
-    const { name, raftAddress, clientAddress } = this.#options;
-    return { ...this.#incarnation, name, raftAddress, clientAddress };
+    const { name, raftAddress, clientAddress, hostVersion = 0 } = this.#options;
+    return { ...this.#incarnation, name, raftAddress, clientAddress, ...(hostVersion > 0 && { hostVersion }) };
+  }
+
+  #commonVersion(): number {
+    const state = this.#running?.state;
+    return state === undefined ? 0 : commonHostVersion(idsOf(state.confState).map((id) => state.members.get(id)));
   }
 
   #leader(): Pick<Member, 'name' | 'clientAddress'> | undefined {

@@ -11,6 +11,8 @@ export interface NodeStatus {
   readonly nodeId: string;
   /** Empty while the node waits to be added. */
   readonly clusterId: string;
+  /** The latest version of the host's commands that every member understands; 0 while one has not said. */
+  readonly hostVersion: number;
   /**
    * 1 where the cluster begins, and one more with each recovery from the loss of a majority: for fences on what is written
    * elsewhere, `(epoch, index)`. The same on every member; 0 while the node waits to be added.

@@ -16,13 +16,19 @@ export const PROTOCOL_VERSION = 1;
 
 const TEXT_CHARS_MAX = 255;
 
-export const encodeIdentity = ({ nodeId, clusterId, ...texts }: PeerIdentity): raftPeer.NodeIdentity => ({
+export const encodeIdentity = ({
+  nodeId,
+  clusterId,
+  hostVersion = 0,
+  ...texts
+}: PeerIdentity): raftPeer.NodeIdentity => ({
   nodeId: BigInt(nodeId),
   name: texts.name,
   incarnationId: texts.incarnationId,
   clusterId: clusterId ?? '',
   raftAddress: texts.raftAddress,
   clientAddress: texts.clientAddress,
+  hostVersion,
 });
 
 /** Throws `invalid_request`. */
@@ -36,7 +42,15 @@ export function decodeIdentity(wire: raftPeer.NodeIdentity | undefined): PeerIde
     }
   }
   const nodeId = id(wire.nodeId, 'from.node_id');
-  return { nodeId, name, incarnationId, raftAddress, clientAddress, clusterId: clusterId || undefined };
+  return {
+    nodeId,
+    name,
+    incarnationId,
+    raftAddress,
+    clientAddress,
+    ...(wire.hostVersion > 0 && { hostVersion: wire.hostVersion }),
+    clusterId: clusterId || undefined,
+  };
 }
 
 export const helloTo = (self: PeerIdentity, to: Pick<Member, 'nodeId' | 'name'>): raftPeer.Hello => ({

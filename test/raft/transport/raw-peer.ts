@@ -7,7 +7,7 @@ import { CLUSTER, type Peer } from './transport-bed.ts';
 
 export const nodeOf = (nodeId: number, name: string, clusterId = CLUSTER): raftPeer.NodeIdentity => ({
   ...{ nodeId: BigInt(nodeId), name, clusterId },
-  ...{ incarnationId: `i${nodeId}`, raftAddress: '127.0.0.1:1', clientAddress: '' },
+  ...{ incarnationId: `i${nodeId}`, raftAddress: '127.0.0.1:1', clientAddress: '', hostVersion: 0 },
 });
 
 export const helloOf = (peer: Peer): raftPeer.Hello => ({

@@ -80,7 +80,11 @@ export interface Peer {
     | PeerProgress
     | undefined;
   /** from the node that answers to this one; absent for itself */
-  link: PeerLink | undefined;
+  link:
+    | PeerLink
+    | undefined;
+  /** of the host's commands, the latest that it understands; 0: it has not said */
+  hostVersion: number;
 }
 
 export interface PeerLink {
@@ -561,6 +565,7 @@ function createBasePeer(): Peer {
     self: false,
     progress: undefined,
     link: undefined,
+    hostVersion: 0,
   };
 }
 
@@ -595,6 +600,9 @@ export const Peer: MessageFns<Peer> = {
     }
     if (message.link !== undefined) {
       PeerLink.encode(message.link, writer.uint32(74).fork()).join();
+    }
+    if (message.hostVersion !== 0) {
+      writer.uint32(80).uint32(message.hostVersion);
     }
     return writer;
   },
@@ -684,6 +692,14 @@ export const Peer: MessageFns<Peer> = {
             message.link = PeerLink.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.hostVersion = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -714,6 +730,7 @@ export const Peer: MessageFns<Peer> = {
       ? PeerProgress.fromPartial(object.progress)
       : undefined;
     message.link = (object.link !== undefined && object.link !== null) ? PeerLink.fromPartial(object.link) : undefined;
+    message.hostVersion = object.hostVersion ?? 0;
     return message;
   },
 };

@@ -60,6 +60,8 @@ export interface NodeIdentity {
   /** host:port where it listens itself */
   raftAddress: string;
   clientAddress: string;
+  /** of the host's commands, the latest that it understands; 0: it does not say */
+  hostVersion: number;
 }
 
 export interface Hello {
@@ -224,7 +226,7 @@ export interface ReadIndexResult {
 }
 
 function createBaseNodeIdentity(): NodeIdentity {
-  return { nodeId: 0n, name: "", incarnationId: "", clusterId: "", raftAddress: "", clientAddress: "" };
+  return { nodeId: 0n, name: "", incarnationId: "", clusterId: "", raftAddress: "", clientAddress: "", hostVersion: 0 };
 }
 
 export const NodeIdentity: MessageFns<NodeIdentity> = {
@@ -249,6 +251,9 @@ export const NodeIdentity: MessageFns<NodeIdentity> = {
     }
     if (message.clientAddress !== "") {
       writer.uint32(50).string(message.clientAddress);
+    }
+    if (message.hostVersion !== 0) {
+      writer.uint32(56).uint32(message.hostVersion);
     }
     return writer;
   },
@@ -314,6 +319,14 @@ export const NodeIdentity: MessageFns<NodeIdentity> = {
             message.clientAddress = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hostVersion = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -337,6 +350,7 @@ export const NodeIdentity: MessageFns<NodeIdentity> = {
     message.clusterId = object.clusterId ?? "";
     message.raftAddress = object.raftAddress ?? "";
     message.clientAddress = object.clientAddress ?? "";
+    message.hostVersion = object.hostVersion ?? 0;
     return message;
   },
 };
