@@ -123,8 +123,11 @@ for (const target of TARGETS) {
       assert.deepEqual([...image.ports].sort(), [HEALTH_PORTS[target], ...OTHER_PORTS[target]].sort());
     });
 
-    it('sets nothing that is not a setting, and no secret', () => {
-      assert.deepEqual(environmentProblems(image.env), []);
+    it('sets nothing that is not a setting, and no secret; and of the runtime what keeps memory small', () => {
+      const { MALLOC_ARENA_MAX, NODE_OPTIONS, ...settings } = image.env;
+      assert.deepEqual(environmentProblems(settings), []);
+      assert.equal(MALLOC_ARENA_MAX, '2');
+      assert.equal(NODE_OPTIONS, target === 'coordinator' ? '--max-semi-space-size=4' : undefined);
       assert.ok(Object.keys(image.env).length > 0);
     });
 
