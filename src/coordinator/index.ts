@@ -15,7 +15,7 @@ import type { LogStatus, ReplicatedLog } from '../raft/index.ts';
 import type { SchedulingStore, StoreHealth } from '../store/types.ts';
 import { CircuitCatalog } from './circuits.ts';
 import { Leader, type LeaderLimits } from './leader.ts';
-import { type CoordinatorMetrics, createMetrics } from './metrics.ts';
+import { type CoordinatorMetrics, createMetrics, LEADER_GAUGES } from './metrics.ts';
 import { Replica } from './replica.ts';
 import {
   ArtifactSender,
@@ -421,7 +421,9 @@ class CoordinatorNode implements Coordinator {
     // What was handed in before this node ceased to lead counts until it is answered.
     this.#metrics.set('coordinator_state_version', this.#replica?.state.version ?? 0);
     this.#metrics.set('coordinator_verify_waiting', this.#judge?.waiting ?? 0);
-    this.#leader?.measure();
+    // What the leader alone knows is not told by whoever led before.
+    if (this.#leader === undefined) for (const gauge of LEADER_GAUGES) this.#metrics.set(gauge, 0);
+    else this.#leader.measure();
   }
 
   #notStarted(): CoordinatorStatus['raft'] {

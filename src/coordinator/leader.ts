@@ -173,6 +173,7 @@ export class Leader {
     const sweepMs = Math.max(20, Math.min(1_000, limits.heartbeatTimeoutMs / 20, limits.deliveryTimeoutMs / 5));
     this.#sweptMs = now();
     this.#every(sweepMs, () => {
+      if (this.#refusal !== undefined) return this.#holdClocks();
       this.#forgiveAbsence(sweepMs);
       this.#sweep();
     });
@@ -383,6 +384,15 @@ export class Leader {
     this.watch.forgive(absentMs, nowMs);
     if (absentMs < this.#options.limits.heartbeatTimeoutMs / 2) return;
     this.#options.logger.warn({ absent_ms: Math.round(absentMs) }, 'this process did not run for a while');
+  }
+
+  /** Whoever calls is refused, so nobody can show that it lives: no period runs meanwhile. */
+  #holdClocks(): void {
+    const nowMs = this.#options.now();
+    const heldMs = nowMs - this.#sweptMs;
+    this.#sweptMs = nowMs;
+    this.leases.forgive(heldMs, nowMs);
+    this.watch.forgive(heldMs, nowMs);
   }
 
   #sweep(): void {

@@ -67,6 +67,19 @@ export const COORDINATOR_METRICS = {
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
 
+/** Set by the leader from what it alone knows; 0 on every other node. */
+export const LEADER_GAUGES = [
+  'coordinator_workers_total',
+  'coordinator_workers_active',
+  'coordinator_workers_suspect',
+  'coordinator_workers_dead',
+  'coordinator_capacity_total',
+  'coordinator_capacity_used',
+  'coordinator_queue_depth',
+  'coordinator_workers_wanted',
+  'coordinator_outbox_size',
+] as const;
+
 type Name = keyof typeof COORDINATOR_METRICS;
 type Named<Type extends MetricRow['type']> = {
   [K in Name]: (typeof COORDINATOR_METRICS)[K]['type'] extends Type ? K : never;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { eventually, pause } from '../raft/node/node-bed.ts';
-import { makeProofs, type Proofs } from './bed.ts';
+import { makeProofs, type Proofs, QUICK } from './bed.ts';
 import { type ClusterBed, clusterTest } from './cluster-bed.ts';
 
 let proofs: Proofs;
@@ -71,6 +71,27 @@ describe('a database in place of the one that it was', () => {
       assert.equal(first.coordinator.status().refusal, undefined);
       assert.equal((await bed.leader()).name, first.name, 'by itself, and without another leader');
       await bed.worker(first, 'w2').register();
+    },
+  );
+
+  withCluster(
+    'another cluster’s for longer than workers may be silent: their leases are there afterwards',
+    async (bed) => {
+      const first = await bed.leader();
+      const worker = await bed.joined(first, 'w1');
+      const row = bed.submit();
+      const { lease } = await worker.assignment();
+      await worker.acknowledge(lease);
+      await eventually(() => first.coordinator.status().outbox === 0);
+      const own = bed.store.cluster;
+      bed.store.cluster = foreign;
+      await eventually(() => first.coordinator.status().refusal?.code === 'foreign_cluster');
+      await pause(3 * QUICK.heartbeatTimeoutMs);
+      bed.store.cluster = own;
+      await eventually(() => first.coordinator.status().refusal === undefined);
+      await worker.complete(lease, proofs.proof, proofs.signals);
+      await eventually(() => row.status === 'completed');
+      assert.equal(row.attempt, 1);
     },
   );
 

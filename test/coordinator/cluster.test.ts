@@ -90,6 +90,11 @@ describe('a cluster of coordinators', () => {
     await worker.acknowledge(lease);
     await eventually(() => first.coordinator.status().outbox === 0);
     const { projections } = bed.store;
+    const workersTold = async () => {
+      const text = await (await fetch(`http://127.0.0.1:${first.coordinator.httpPort}/metrics`)).text();
+      return /^coordinator_workers_total (\d+)$/m.exec(text)?.[1];
+    };
+    assert.equal(await workersTold(), '1');
     bed.network.isolate(first.name);
     const report = worker.complete(lease, proofs.proof, proofs.signals);
     await assert.rejects(report, (error: unknown) => {
@@ -107,6 +112,7 @@ describe('a cluster of coordinators', () => {
     await back.complete(lease, proofs.proof, proofs.signals);
     bed.network.heal();
     await eventually(() => first.node.status().state === 'Follower');
+    assert.equal(await workersTold(), '0', 'who leads no more tells of no workers');
     await eventually(() => first.node.status().appliedIndex === next.node.status().appliedIndex);
     bed.store.readOnly = false;
     await eventually(() => row.status === 'completed');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import { parseDurationMs, ZkraftError } from '../../common/index.ts';
-import { run, stopped } from '../run.ts';
+import { run } from '../run.ts';
 import { settingsOf } from '../settings-flags.ts';
 
 interface Args {
@@ -76,14 +76,13 @@ export const top: CommandModule<object, Args> = {
       const over = AbortSignal.any([signal, outputClosed()]);
       const list = (address: string) => listWorkers({ address, token: adminToken, credentials, deadlineMs: LIST_MS });
       const ask = () => askRound(targets, list, over);
-      const stop = stopped(over);
       const screen = terminal.json ? undefined : new Screen(process.stdout, !argv.once);
       try {
         let before: Awaited<ReturnType<typeof ask>> | undefined;
         for (let frames = 0; !over.aborted; ) {
           const begunMs = performance.now();
-          const now = await Promise.race([ask(), stop]);
-          if (now === undefined || over.aborted) break;
+          const now = await ask();
+          if (over.aborted) break;
           // One frame alone has speeds too.
           if (!argv.once || before !== undefined) {
             const frame = frameOf(now, before);

@@ -134,7 +134,7 @@ export class Projector {
           await this.claim();
           this.#isDoubtful = false;
         }
-        while (!this.#closed && (await this.#projectBatch()));
+        while (!this.#closed && !this.#isDoubtful && (await this.#projectBatch()));
         if (this.#failures > 0) this.#options.logger.info('the database takes results again');
         this.#failures = 0;
       } catch (error) {

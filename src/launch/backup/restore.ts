@@ -98,6 +98,8 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Rest
 /** Gives where what was there before is. */
 async function putRaftDir({ dir, holds }: Place, isDatabaseDone: boolean): Promise<string | undefined> {
   const keptIn = holds ? join(dir, `before-restore-${new Date().toISOString().replace(/[:.]/g, '-')}`) : undefined;
+  // Whatever starts coordinators may have started one since.
+  if (holds) await refuseRunning(dir);
   try {
     await swapFolder(dir, join(dir, STAGING), keptIn);
   } catch (error) {
@@ -150,7 +152,7 @@ function partsOf(manifest: Manifest, { only, raftDir, forceNewCluster }: Restore
 }
 
 async function checkDatabase(
-  { server_version, pg_dump_version }: DatabasePart,
+  { server_version, pg_dump_version, schema_version }: DatabasePart,
   options: RestoreBackupOptions,
 ): Promise<void> {
   await findRestoreProgram(majorOf(pg_dump_version), options.binDir);
@@ -192,6 +194,13 @@ async function checkDatabase(
     throw new ZkraftError(
       'target_not_empty',
       `the database ${name} holds tables that are not of zkraft, and is not replaced; name an empty one`,
+      { field: 'replace-database' },
+    );
+  }
+  if (schemaVersion > schema_version) {
+    throw new ZkraftError(
+      'target_not_empty',
+      `the database ${name} has schema ${schemaVersion}, and the backup ${schema_version}: what came since would stay or be in the way. Name an empty database`,
       { field: 'replace-database' },
     );
   }
@@ -244,6 +253,11 @@ async function checkRaftDir({ raftDir, replaceRaftDir }: RestoreBackupOptions): 
       { field: 'replace-raft-dir' },
     );
   }
+  await refuseRunning(dir);
+  return { dir, isNew: false, holds: true };
+}
+
+async function refuseRunning(dir: string): Promise<void> {
   try {
     await (await holdFolder(dir)).release();
   } catch (error) {
@@ -255,7 +269,6 @@ async function checkRaftDir({ raftDir, replaceRaftDir }: RestoreBackupOptions): 
       });
     }
   }
-  return { dir, isNew: false, holds: true };
 }
 
 /** The directory of the backup beside its place, whole and read in full; gives what a recovery made of it. */

@@ -40,8 +40,9 @@ export function runProgram({ path, args, env, code, remedy, signal }: ProgramOpt
       reject(new ZkraftError(code, `${path} cannot be run: ${error.message}`, { cause: error })),
     );
     child.once('close', (exitCode, killedBy) => {
-      if (signal?.aborted) reject(new ZkraftError('cancelled', 'interrupted'));
-      else if (exitCode === 0) resolve();
+      // Done, though it was asked to end.
+      if (exitCode === 0) resolve();
+      else if (signal?.aborted) reject(new ZkraftError('cancelled', 'interrupted'));
       else {
         const why = said.trim() || `it ended with ${exitCode ?? killedBy}`;
         reject(new ZkraftError(code, `${path} failed; ${remedy}. It said:\n${why}`));

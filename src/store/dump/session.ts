@@ -18,6 +18,7 @@ export async function withSession<T>(
   try {
     await client.connect();
     await client.query('SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0');
+    await client.query(NO_TRANSACTION_TIMEOUT);
     return await work(client);
   } catch (error) {
     throw mapPgError(error, doing);
@@ -41,7 +42,7 @@ export function libpqEnvironment(options: DatabaseOptions, base: NodeJS.ProcessE
     ['PGDATABASE', database],
     ['PGPASSWORD', password],
     ['PGSSLMODE', sslMode],
-    ['PGSSLROOTCERT', query.get('sslrootcert')],
+    ['PGSSLROOTCERT', query.get('sslrootcert') ?? authorityOf(sslMode, base)],
     ['PGSSLCERT', query.get('sslcert')],
     ['PGSSLKEY', query.get('sslkey')],
     ['PGAPPNAME', DUMP_SESSION],
@@ -50,3 +51,11 @@ export function libpqEnvironment(options: DatabaseOptions, base: NodeJS.ProcessE
   for (const [name, value] of told) if (value) env[name] = value;
   return env;
 }
+
+/** libpq knows nothing of the authorities that Node was told of. */
+const authorityOf = (sslMode: string | null | undefined, base: NodeJS.ProcessEnv): string | undefined =>
+  sslMode?.startsWith('verify-') === true && base.PGSSLROOTCERT === undefined ? base.NODE_EXTRA_CA_CERTS : undefined;
+
+/** A role or a database may have one set, from PostgreSQL 17 on; a dump is one long transaction. */
+const NO_TRANSACTION_TIMEOUT = `
+SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`;
