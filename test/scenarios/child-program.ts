@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../support/cli.ts';
 
 const LOG_TAIL_CHARS = 2_000;
+const ANSWER_LINES_MAX = 20;
 const END_LIMIT_MS = 10_000;
 
 export interface Ended {
@@ -63,6 +64,8 @@ export class ChildProgram {
   readonly #child: ChildProcess;
   readonly #logFile: string;
   readonly #said: Said[] = [];
+  /** The last lines of standard output. */
+  readonly #words: string[] = [];
   readonly #heard = new Set<() => void>();
   #end: Ended | undefined;
   /** Other processes that live and die with this one. */
@@ -158,7 +161,14 @@ export class ChildProgram {
     }
   }
 
+  /** The end of what it answered, for messages. */
+  answerTail(): string {
+    return this.#words.length === 0 ? '' : `; it said:\n${this.#words.join('\n')}`;
+  }
+
   #hear(line: string): void {
+    this.#words.push(line);
+    if (this.#words.length > ANSWER_LINES_MAX) this.#words.shift();
     if (!line.startsWith('{')) return;
     try {
       this.#said.push(JSON.parse(line) as Said);

@@ -104,7 +104,8 @@ export class CommandPart implements Part {
       }
       const { code, signal } = await program.ended;
       if (code !== EXIT_UNREACHABLE || performance.now() > endMs) {
-        throw new Error(`${name} did not start: it ended with ${signal ?? `exit code ${code}`}${program.logTail()}`);
+        const how = signal ?? `exit code ${code}`;
+        throw new Error(`${name} did not start: it ended with ${how}${program.answerTail()}${program.logTail()}`);
       }
       this.#startsRepeated += 1;
       await sleep(START_AGAIN_MS);

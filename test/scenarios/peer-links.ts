@@ -60,7 +60,10 @@ class Link {
   #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(this.#at.port, this.#at.host, () => resolve());
+      this.#server.listen(this.#at.port, this.#at.host, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
     });
   }
 
