@@ -144,7 +144,13 @@ export class Stage {
   /** Tasks from now on, through all gateways, until `endLoad`. */
   steadyLoad(everyMs = EVERY_MS): SteadyLoad {
     const { signal } = this.abort;
-    const load = new SteadyLoad({ requests: this.#requests, urls: this.network.gatewayUrls, everyMs, signal });
+    const load = new SteadyLoad({
+      requests: this.#requests,
+      urls: this.network.gatewayUrls,
+      everyMs,
+      openTasks: () => this.network.openTasks(),
+      signal,
+    });
     this.#loads.push(load);
     return load;
   }

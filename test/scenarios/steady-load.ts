@@ -15,6 +15,8 @@ export interface SteadyLoadOptions {
   /** Of the gateways. */
   readonly urls: readonly string[];
   readonly everyMs: number;
+  /** Tasks that have not ended; while there are too many, no more are sent: the machine is slower than the pace. */
+  readonly openTasks: () => Promise<number>;
   readonly signal: AbortSignal;
 }
 
@@ -34,6 +36,8 @@ const AGAIN_MS = 150;
 /** Retry-After counts whole seconds; a scenario has less time than a user. */
 const RETRY_AFTER_MS_MAX = 1_000;
 const ON_THEIR_WAY_MAX = 64;
+const OPEN_MAX = 30;
+const COUNT_AGAIN_MS = 500;
 
 export class SteadyLoad {
   readonly #options: SteadyLoadOptions;
@@ -41,15 +45,19 @@ export class SteadyLoad {
   readonly #running = new Set<Promise<void>>();
   readonly #unexpected: string[] = [];
   readonly #unconnected: number[];
-  readonly #timer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
+  #isTooFast = false;
   #toldToWait = 0;
   #slowestMs = 0;
 
   constructor(options: SteadyLoadOptions) {
     this.#options = options;
     this.#unconnected = options.urls.map(() => 0);
-    this.#timer = setInterval(() => this.#next(), options.everyMs);
-    options.signal.addEventListener('abort', () => clearInterval(this.#timer), { once: true });
+    this.#timers = [
+      setInterval(() => this.#next(), options.everyMs),
+      setInterval(() => void this.#count(), COUNT_AGAIN_MS),
+    ];
+    options.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
   /** Those that were accepted by now. */
@@ -59,7 +67,7 @@ export class SteadyLoad {
 
   /** Sends no more, and waits until all that was sent is accepted. Rejects with what was answered otherwise. */
   async end(): Promise<{ readonly submissions: readonly Submission[]; readonly summary: LoadSummary }> {
-    clearInterval(this.#timer);
+    this.#stop();
     await Promise.all(this.#running);
     if (this.#unexpected.length > 0) throw new Error(`clients were answered:\n${this.#unexpected.join('\n')}`);
     const summary = {
@@ -71,8 +79,17 @@ export class SteadyLoad {
     return { submissions: this.#submissions, summary };
   }
 
+  #stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  /** A database that is away holds nobody up: what clients are told then is what is to be seen. */
+  async #count(): Promise<void> {
+    this.#isTooFast = (await this.#options.openTasks().catch(() => 0)) > OPEN_MAX;
+  }
+
   #next(): void {
-    if (this.#running.size >= ON_THEIR_WAY_MAX) return;
+    if (this.#isTooFast || this.#running.size >= ON_THEIR_WAY_MAX) return;
     const { value, done } = this.#options.requests.next() as IteratorResult<Request, undefined>;
     if (done === true || value === undefined) return;
     const taskIds = new Set<string>();
