@@ -34,13 +34,14 @@ function stop() {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STOPS_WITHIN_MS);
 }
 
-const writesCompletion = (text, values) =>
+/** A statement is given as text and values, or as one object. */
+const writesCompletion = ({ text, values = [] }) =>
   typeof text === 'string' &&
   PROJECT.test(text) &&
   values.some((value) => Array.isArray(value) && value.includes('completed'));
 
 pg.Client.prototype.query = function (text, values, ...more) {
-  if (writesCompletion(text, values)) {
+  if (writesCompletion(typeof text === 'object' ? text : { text, values })) {
     const point = armedFor();
     if (point === 'before-write') stop();
     if (point === 'in-transaction') this.connection[held] = true;
